@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+#
+# One non-recursive file. Targets: all demo deps check bench lint man install
+# clean. Knobs: DEV=1 (warnings are errors; the tests set it), SAN=address,undefined or
+# SAN=thread (builds under build-asan, build-tsan), CC, PG=14,18 (majors that
+# the end-to-end tests use), DESTDIR and prefix.
+
+SAN ?=
+CC ?= gcc
+prefix ?= /usr/local
+sysconfdir ?= /etc
+B := build$(if $(findstring address,$(SAN)),-asan,$(if $(findstring thread,$(SAN)),-tsan))
+PKG_CONFIG ?= pkg-config
+
+CPPFLAGS += -I. -I$(B)/gen -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wwrite-strings -Wvla -Wswitch-enum -Wundef
+CFLAGS ?= -O2 -g
+CFLAGS_ALL = -std=c11 -fPIC -fvisibility=hidden -pthread $(WARN) \
+	$(if $(DEV),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) \
+	$(CFLAGS)
+LDFLAGS += -pthread -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
+
+# One job each, one includer each: design section 3.
+LIB_uv      := -luv
+LIB_ssl     := -lssl -lcrypto
+LIB_inih    := -linih
+LIB_pq      := -lpq
+LIB_s3      := -ls3
+LIB_lz4     := -llz4
+LIB_xxhash  := -lxxhash
+LIB_json    := -ljansson
+CPPFLAGS    += $(shell $(PKG_CONFIG) --cflags-only-I libpq 2>/dev/null)
+
+LIBS_pooler     := $(LIB_uv) $(LIB_ssl) $(LIB_inih) $(LIB_xxhash)
+LIBS_engine     := $(LIB_uv) $(LIB_ssl) $(LIB_inih) $(LIB_pq) $(LIB_s3) \
+	$(LIB_lz4) $(LIB_xxhash) $(LIB_json)
+LIBS_homelabctl := $(LIB_inih) $(LIB_pq) $(LIB_json)
+LIBS_unit       := $(LIBS_engine) -lm $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+COMMON_SRC     := $(wildcard common/*.c)
+POOLER_SRC     := $(filter-out pooler/main.c,$(wildcard pooler/*.c))
+# The thin client: libc and the control client only (design section 3).
+THIN_SRC       := $(wildcard archiver/main.c archiver/thin.c)
+ENGINE_SRC     := $(filter-out $(THIN_SRC),$(wildcard archiver/*.c))
+HOMELABCTL_SRC := $(filter-out homelabctl/main.c,$(wildcard homelabctl/*.c))
+MAN_SRC        := $(wildcard man/*.c)
+UNIT_SRC       := $(wildcard tests/unit/*_test.c)
+ALL_SRC        := $(COMMON_SRC) $(wildcard pooler/*.c archiver/*.c homelabctl/*.c \
+	man/*.c tests/unit/*.c tests/e2e/*.c bench/*.c)
+
+PROGRAMS := $(if $(wildcard pooler/main.c),$(B)/homelab-pooler) \
+	$(if $(wildcard archiver/main.c),$(B)/homelab-archiver $(B)/homelab-archiver-engine.so) \
+	$(if $(wildcard homelabctl/main.c),$(B)/homelabctl)
+UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
+
+.PHONY: all unit check lint deps demo bench man install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(PROGRAMS)
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(B)/libcommon.a: $(call obj,$(COMMON_SRC))
+$(B)/libpooler.a: $(call obj,$(POOLER_SRC))
+$(B)/libarchiver.a: $(call obj,$(ENGINE_SRC) $(filter-out archiver/main.c,$(THIN_SRC)))
+$(B)/libhomelabctl.a: $(call obj,$(HOMELABCTL_SRC))
+$(B)/%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/homelab-pooler: $(B)/pooler/main.o $(B)/libpooler.a $(B)/libcommon.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_pooler)
+$(B)/homelab-archiver: $(call obj,$(THIN_SRC)) $(B)/libcommon.a
+	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ -ldl
+$(B)/homelab-archiver-engine.so: $(call obj,$(ENGINE_SRC)) $(B)/libcommon.a
+	$(CC) $(LDFLAGS) -shared -o $@ $^ $(LIBS_engine)
+$(B)/homelabctl: $(B)/homelabctl/main.o $(B)/libhomelabctl.a $(B)/libcommon.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_homelabctl)
+
+# Unit tests: one program per source file, linked on the programs' archives.
+$(B)/unit/%_test: $(B)/tests/unit/%_test.o $(B)/libpooler.a $(B)/libarchiver.a \
+    $(B)/libhomelabctl.a $(B)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_unit)
+unit: $(UNIT_BIN)
+
+clean:
+	rm -rf build build-asan build-tsan
+
+-include $(patsubst %.c,$(B)/%.d,$(ALL_SRC))

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/base.h"
+#include "common/err.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char	*name;
+	const char	*text;
+	int		 exit_status;
+} err_table[] = {
+#define X(name, exit_status, text) { #name, text, exit_status },
+#include "common/err.def"
+#undef X
+};
+
+static bool
+is_ours(int code)
+{
+	return code <= ERR_FIRST && code >= ERR_LAST;
+}
+
+int
+err_set(struct err *e, int code, const char *fmt, ...)
+{
+	va_list	ap;
+
+	if (e == NULL)
+		return code;
+	e->code = code;
+	e->hint[0] = '\0';
+	va_start(ap, fmt);
+	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+static int
+code_of_errno(int errnum)
+{
+	switch (errnum) {
+	case ENOSPC:
+	case EDQUOT:
+		return ERR_NOSPACE;
+	case ENOENT:
+		return ERR_NOT_FOUND;
+	case EACCES:
+	case EPERM:
+		return ERR_ACCESS;
+	case EEXIST:
+		return ERR_EXISTS;
+	case ENOMEM:
+		return ERR_NOMEM;
+	case ETIMEDOUT:
+		return ERR_TIMEOUT;
+	default:
+		return ERR_SYS;
+	}
+}
+
+int
+err_sys(struct err *e, int errnum, const char *fmt, ...)
+{
+	char	text[128];
+	size_t	len;
+	va_list	ap;
+	int	code = code_of_errno(errnum);
+
+	if (e == NULL)
+		return code;
+	e->code = code;
+	e->hint[0] = '\0';
+	va_start(ap, fmt);
+	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	va_end(ap);
+	len = strlen(e->msg);
+	if (strerror_r(errnum, text, sizeof(text)) != 0)
+		snprintf(text, sizeof(text), "error %d", errnum);
+	snprintf(e->msg + len, sizeof(e->msg) - len, ": %s", text);
+	return code;
+}
+
+int
+err_wrap(struct err *e, const char *fmt, ...)
+{
+	char	old[sizeof(e->msg)];
+	size_t	len;
+	va_list	ap;
+
+	if (e == NULL)
+		return ERR_GENERAL;
+	memcpy(old, e->msg, sizeof(old));
+	va_start(ap, fmt);
+	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	va_end(ap);
+	len = strlen(e->msg);
+	if (len + 3 < sizeof(e->msg)) {
+		memcpy(e->msg + len, ": ", 3);
+		len += 2;
+		/* What does not fit is cut from the end of the old text. */
+		strncpy(e->msg + len, old, sizeof(e->msg) - len - 1);
+		e->msg[sizeof(e->msg) - 1] = '\0';
+	}
+	return e->code;
+}
+
+int
+err_hint(struct err *e, const char *fmt, ...)
+{
+	va_list	ap;
+
+	if (e == NULL)
+		return ERR_GENERAL;
+	va_start(ap, fmt);
+	vsnprintf(e->hint, sizeof(e->hint), fmt, ap);
+	va_end(ap);
+	return e->code;
+}
+
+const char *
+err_text(int code)
+{
+	static _Thread_local char text[128];
+
+	if (is_ours(code))
+		return err_table[ERR_FIRST - code].text;
+	if (code < 0 && code > -4096) {
+		if (strerror_r(-code, text, sizeof(text)) == 0)
+			return text;
+	}
+	return code == 0 ? "success" : "unknown error";
+}
+
+const char *
+err_name(int code)
+{
+	return is_ours(code) ? err_table[ERR_FIRST - code].name : "ERR_?";
+}
+
+int
+err_exit_status(int code)
+{
+	if (code == 0)
+		return 0;
+	return is_ours(code) ? err_table[ERR_FIRST - code].exit_status : 1;
+}
