@@ -100,7 +100,7 @@ err_wrap(struct err *e, const char *fmt, ...)
 		memcpy(e->msg + len, ": ", 3);
 		len += 2;
 		/* What does not fit is cut from the end of the old text. */
-		strncpy(e->msg + len, old, sizeof(e->msg) - len - 1);
+		memcpy(e->msg + len, old, sizeof(e->msg) - len - 1);
 		e->msg[sizeof(e->msg) - 1] = '\0';
 	}
 	return e->code;
