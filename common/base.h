@@ -33,6 +33,12 @@
 #define NORETURN		__attribute__((noreturn))
 #define UNUSED			__attribute__((unused))
 #define FALLTHROUGH		__attribute__((fallthrough))
+/* Compile this function for a CPU feature that the caller has checked. */
+#define CPU_TARGET(feature)	__attribute__((target(feature)))
+/* Inlined into each CPU_TARGET() caller, so that it gets their feature. */
+#define ALWAYS_INLINE		inline __attribute__((always_inline))
+/* x86: true if the running CPU has the feature. */
+#define CPU_HAS(feature)	__builtin_cpu_supports(feature)
 #define LIKELY(x)		__builtin_expect(!!(x), 1)
 #define UNLIKELY(x)		__builtin_expect(!!(x), 0)
 
