@@ -721,7 +721,7 @@ describe_range(const struct opt *o, struct buf *out)
 	if (o->kind == OPT_KIND_TIME) {
 		buf_append_str(out, "a time in seconds, or with a unit "
 		    "(us, ms, s, m, h, d, w)");
-		if (o->min > 0 || o->max < INT64_MAX / 2)
+		if (o->min > 0 || o->max < OPT_TIME_MAX)
 			buf_printf(out, ", %s to %s",
 			    text_print_time(o->min, a),
 			    text_print_time(o->max, b));

@@ -56,6 +56,9 @@ enum opt_kind {
 #define OPT_UNSET	INT32_MIN
 #define OPT_UNSET64	INT64_MIN
 
+/* An upper bound for TIME that stands for none: 10000 years. */
+#define OPT_TIME_MAX	(INT64_C(10000) * 365 * 86400 * 1000000)
+
 /*
  * Several values. In the PgBouncer dialect they are written with commas,
  * blanks around them do not count, and text is the value as written. In
