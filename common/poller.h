@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * poller - a worker's own set of sockets, in completion style.
+ *
+ * A relay's cost is its system calls. So the owner of a socket does not ask
+ * "may I read?"; it says "receiving" once and gets DATA with a *lent* buffer,
+ * queues output and hears BLOCKED and DRAINED only when the peer is slow. A
+ * lent buffer goes back to the poller when its last reference is dropped;
+ * who queues a part of it to another socket takes a reference, so bytes are
+ * relayed without a copy, and an idle socket owns no buffer at all. Output
+ * queued during one event leaves in one write when the event's callback has
+ * returned. In steady state there is no epoll_ctl, no receive that finds
+ * nothing, and one write per direction.
+ *
+ * Back end: edge-triggered epoll. A short receive means "drained": the next
+ * byte raises a new edge. EPOLLOUT is asked for only while a send is
+ * blocked, because a Unix socket would raise it at each read of its peer.
+ *
+ * Invariants: no callback runs inside another callback of the same poller;
+ * after poller_detach() a conn gets no event, not even one already fetched,
+ * provided its memory lives until the end of the turn (poller_turn()
+ * returns). Calling sequence: poller_new(), poller_attach() for each socket,
+ * poller_turn() in a loop, poller_detach(), poller_free(). One thread only,
+ * but for poller_wake().
+ */
+#ifndef COMMON_POLLER_H
+#define COMMON_POLLER_H
+
+#include "common/base.h"
+#include "common/list.h"
+
+/* Usable bytes of a lent buffer. */
+#define LENT_SIZE	(16 * 1024 - 64)
+
+/*
+ * A reference-counted buffer of one poller. Who gets it in a DATA event
+ * borrows it for the call, and takes a reference to keep it longer. It never
+ * leaves its poller's thread.
+ */
+struct lent {
+	struct lent	*next_free;
+	struct poller	*home;
+	uint32_t	 refs;
+	uint32_t	 used;	/* bytes that poller_send_copy() has filled */
+	char		 data[LENT_SIZE];
+};
+
+enum poller_event {
+	PE_CONNECTED,	/* a connect() begun before attaching succeeded */
+	PE_DATA,	/* `bytes` hold `n` > 0 bytes of `lent` */
+	PE_BLOCKED,	/* the peer does not take what was queued */
+	PE_DRAINED,	/* it has taken all, after PE_BLOCKED */
+	PE_HANGUP,	/* the peer closed while we were not receiving */
+	PE_POKED,	/* poller_poke() asked for it */
+	PE_EOF,		/* the peer closed; all it sent has been delivered */
+	PE_ERROR	/* `n` is the errno; nothing more will come */
+};
+
+struct poller_conn;
+typedef void poller_fn(struct poller_conn *, enum poller_event,
+    struct lent *, const char *bytes, size_t n);
+
+/* Embedded in its owner; zeroed before poller_attach(). */
+struct poller_conn {
+	struct poller	*poller;	/* NULL when detached */
+	poller_fn	*fn;
+	struct poller_seg *out_head, *out_tail;
+	size_t		 out_bytes;
+	struct list_node ready_node;	/* has unread bytes, wants them */
+	struct list_node dirty_node;	/* has output not yet tried */
+	int		 fd;
+	uint32_t	 epoll_events;
+	bool		 connecting;
+	bool		 receiving;
+	bool		 readable;	/* an edge was seen, not yet drained */
+	bool		 hangup;
+	bool		 poked;
+	bool		 blocked;
+	bool		 failed;	/* PE_EOF or PE_ERROR was delivered */
+};
+
+/* A descriptor that is only watched: fn is called when it is readable. */
+struct poller_watch {
+	int	  fd;
+	void	(*fn)(struct poller_watch *);
+};
+
+/* Returns NULL when the system gives no epoll or memory. */
+struct poller *poller_new(void) MUST_CHECK;
+
+/* Every conn must be detached and every lent buffer returned (asserted). */
+void	poller_free(struct poller *);
+
+/*
+ * Takes the non-blocking socket `fd` into the set, not yet receiving.
+ * `connecting`: a connect() is in progress; PE_CONNECTED or PE_ERROR comes.
+ * Returns 0 or a negated errno. The descriptor stays the caller's.
+ */
+int	poller_attach(struct poller *, struct poller_conn *, int fd,
+	    bool connecting, poller_fn *fn) MUST_CHECK;
+
+/*
+ * Takes it out of the set and drops its unsent output. Legal in any
+ * callback and on a conn that is not attached. The caller then closes the
+ * descriptor or attaches it elsewhere.
+ */
+void	poller_detach(struct poller_conn *);
+
+/* From now on PE_DATA is delivered (in this turn, if bytes are waiting). */
+void	poller_recv_start(struct poller_conn *);
+/* No PE_DATA until started again; the kernel keeps what arrives. */
+void	poller_recv_stop(struct poller_conn *);
+
+/* PE_POKED comes, outside the present callback, if it is then receiving. */
+void	poller_poke(struct poller_conn *);
+
+/*
+ * Queues `n` bytes at `bytes`, which must lie in `lent`; takes a reference.
+ * Returns 0 or ERR_NOMEM (the caller closes the connection). What is queued
+ * on a conn that failed or is detached is dropped silently.
+ */
+int	poller_send_lent(struct poller_conn *, struct lent *,
+	    const char *bytes, size_t n) MUST_CHECK;
+/* As above, with a copy of bytes that lie anywhere; any length. */
+int	poller_send_copy(struct poller_conn *, const void *bytes, size_t n)
+	    MUST_CHECK;
+
+/* Bytes queued and not yet accepted by the kernel. */
+size_t	poller_pending(const struct poller_conn *);
+
+/* Tries to send what is queued now, without events; for a last message. */
+void	poller_flush_now(struct poller_conn *);
+
+/*
+ * An empty lent buffer with one reference (the caller's), NULL when memory
+ * is out. For bytes that a filter makes: TLS, decoded input.
+ */
+struct lent *lent_get(struct poller *) MUST_CHECK;
+void	lent_ref(struct lent *);
+void	lent_unref(struct lent *);
+
+/* Watches a descriptor, level-triggered. Returns 0 or a negated errno. */
+int	poller_watch_add(struct poller *, struct poller_watch *) MUST_CHECK;
+
+/*
+ * Waits at most `timeout_ms` (-1 = no limit) and delivers what happened.
+ * Returns 0 or a negated errno. `before_dispatch`, unless NULL, is called
+ * once between the wait and the first callback: it takes the time.
+ */
+int	poller_turn(struct poller *, int timeout_ms,
+	    void (*before_dispatch)(void *), void *arg) MUST_CHECK;
+
+/* Ends the present or the next wait of poller_turn(). From any thread. */
+void	poller_wake(struct poller *);
+
+struct poller_stats {
+	size_t	conns;		/* attached */
+	size_t	lent_out;	/* lent buffers in use */
+	size_t	lent_all;	/* in use and kept for reuse */
+	size_t	segs_out;
+};
+void	poller_get_stats(const struct poller *, struct poller_stats *);
+
+#endif /* COMMON_POLLER_H */

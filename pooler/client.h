@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client - one application connection, from accept to close.
+ *
+ *	FIRST -> TLS -> FIRST -> AUTH <-> WORK -> (AUTH_QUERY) -> WELCOME
+ *	      \-> CANCEL                                             |
+ *	                 COMMAND <-> CONSOLE <- - - - - - - - - - - -+
+ *	                      WAITING <-> IDLE <- - - - - - - - - - -+
+ *	                           \       ^
+ *	                            v      v
+ *	                    REFUSED  ACTIVE            any -> CLOSED
+ *
+ * A client belongs to one worker for its life; only that worker's thread
+ * touches it. Its state says what it waits for, and is changed in one place
+ * (client_enter()). Login is in client_login.c, the relaying of its messages
+ * in client_relay.c. An idle client owns this struct and no buffer.
+ * Invariants: linked to a server exactly in ACTIVE (and in AUTH_QUERY);
+ * queued in its pool exactly in WAITING, WELCOME without a server, and
+ * AUTH_QUERY before it has one.
+ */
+#ifndef POOLER_CLIENT_H
+#define POOLER_CLIENT_H
+
+#include "common/base.h"
+#include "common/deadline.h"
+#include "common/hash.h"
+#include "common/list.h"
+#include "common/loop.h"
+#include "common/stream.h"
+#include "pooler/addr.h"
+#include "pooler/params.h"
+#include "pooler/pool.h"
+#include "pooler/prepared.h"
+#include "pooler/relay.h"
+
+struct buf;
+struct database;
+struct dbpool;
+struct login;
+struct server;
+struct user;
+struct worker;
+
+/* X(state, what SHOW prints, what it waits for) */
+#define CLIENT_STATES(X) \
+	X(FIRST,	"login",	"its start-up packet") \
+	X(TLS,		"login",	"the TLS handshake") \
+	X(AUTH,		"login",	"its password") \
+	X(WORK,		"login",	"a computation in the thread pool") \
+	X(AUTH_QUERY,	"waiting",	"the answer of auth_query") \
+	X(WELCOME,	"waiting",	"the first server of its pool") \
+	X(IDLE,		"idle",		"its next query") \
+	X(WAITING,	"waiting",	"a free server of the pool") \
+	X(ACTIVE,	"active",	"its server or its next message") \
+	X(REFUSED,	"idle",		"the end of a request we refused") \
+	X(CONSOLE,	"idle",		"its next admin command") \
+	X(COMMAND,	"active",	"the end of its admin command") \
+	X(CANCEL,	"active_cancel_req", "the delivery of its cancel") \
+	X(CLOSED,	"closed",	"nothing")
+
+enum client_state {
+#define X(state, show, waits_for) CLIENT_##state,
+	CLIENT_STATES(X)
+#undef X
+	CLIENT_STATES_
+};
+
+/* What every worker keeps of a client between its transactions. */
+struct client {
+	struct list_node node;		/* worker.clients */
+	struct hash_node key_node;	/* worker.cancel_keys */
+	struct stream	 stream;
+	struct relay	 relay;		/* its messages, on their way in */
+	struct deadline	 deadline;
+	struct loop_corpse corpse;
+	struct pool_waiter waiter;
+	struct worker	*worker;
+	struct dbpool	*pool;		/* counted; NULL before login */
+	struct server	*server;
+	struct database	*db;		/* counted in db->clients, or NULL */
+	struct user	*user;		/* who logged in; counted, or NULL */
+	struct login	*login;		/* while logging in */
+	struct buf	*console;	/* the console's command, or NULL */
+	struct lent	*kept;		/* received, not yet fed to relay */
+	const char	*kept_bytes;
+	size_t		 kept_n;
+	struct ps_map	 statements;
+	struct ps_statement *unnamed;	/* its last Parse "" */
+	struct params	 params;
+	uint64_t	 id;
+	uint64_t	 cancel_key;	/* as sent: pid and secret */
+	uint64_t	 connect_time;	/* microseconds of the wall clock */
+	uint64_t	 request_time;	/* the same; 0 = none yet */
+	uint64_t	 state_since;	/* loop_now() */
+	uint64_t	 query_start;	/* loop_now(); 0 = none timed */
+	uint64_t	 xact_start;
+	struct addr	 addr;
+	struct addr	 local;
+	enum client_state state;
+	bool		 admin;		/* console: may change things */
+	bool		 logged_in;	/* counted as a login */
+	bool		 counted;	/* in pooler.client_count */
+	bool		 notified;	/* query_wait_notify was sent */
+	bool		 params_sure;	/* a server has accepted the values */
+	bool		 unix_peer_is_us;
+	bool		 refused_query;	/* REFUSED ends with a Query's end */
+};
+
+/*
+ * Takes an accepted socket, which it owns from then on, also on failure
+ * (no memory, limits of the process), when it is closed.
+ */
+void	client_accept(struct worker *, int fd, const struct addr *remote);
+
+/*
+ * The pool's verdicts, called by worker.c: a server is there; the pool's
+ * login failed; the pool now knows its welcome.
+ */
+void	client_take_server(struct client *, struct server *);
+void	client_pool_failed(struct client *, const char *sqlstate,
+	    const char *text);
+
+/*
+ * Its server is done with it: transaction over (release) or dead. After
+ * client_server_lost() the client is closed with that text; NULL text: the
+ * server's own words have been relayed.
+ */
+void	client_unlink(struct client *);
+void	client_server_lost(struct client *, const char *text);
+
+/* Tells the client FATAL 08P01 (or the given code) and closes it. */
+void	client_fail(struct client *, const char *text);
+void	client_fail_code(struct client *, const char *sqlstate,
+	    const char *text);
+/* Closes it without a word to it; the reason goes to the log. */
+void	client_close(struct client *, const char *reason);
+
+/* The console's answer: bytes to send; `done` ends the command. */
+void	client_console_answer(struct client *, const struct buf *, bool done,
+	    bool close);
+
+/* A cancel request for this client arrived at its worker. */
+void	client_cancel(struct client *, struct client *requester);
+
+/* Sends bytes we made; a failure closes the client later. */
+void	client_send(struct client *, const struct buf *);
+
+/* For other files of the client: the one place that changes the state. */
+void	client_enter(struct client *, enum client_state);
+/* Arms the deadline that the present state wants. */
+void	client_arm(struct client *);
+/* Asks the pool for a server; WAITING or ACTIVE afterwards (or closed). */
+void	client_want_server(struct client *);
+/* client_relay.c: feeds what was received; the client may be closed after. */
+void	client_feed(struct client *, struct lent *, const char *, size_t);
+void	client_relay_init(struct client *);
+/* client_login.c */
+void	client_login_begin(struct client *);
+void	client_login_data(struct client *, struct lent *, const char *,
+	    size_t n);
+void	client_login_tls_ready(struct client *);
+void	client_login_server(struct client *, struct server *);
+void	client_login_free(struct client *);
+/* auth_query's reply, message by message; see server_relay.c. */
+void	client_login_reply(struct client *, uint8_t type, const char *body,
+	    size_t n);
+/* Welcome the client now that its pool is known; CLIENT_IDLE afterwards. */
+void	client_welcome(struct client *);
+
+const char *client_state_show(enum client_state);
+/* "C-0x...: db/user@addr:port " for log lines. Returns out. */
+char	*client_prefix(const struct client *, char *out, size_t size);
+#define CLIENT_PREFIX_MAX	320
+/* Logs one line with the prefix. */
+void	client_log(const struct client *, int level, const char *fmt, ...)
+	    PRINTF_LIKE(3, 4);
+
+#endif /* POOLER_CLIENT_H */

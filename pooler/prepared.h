@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * prepared - statements that outlive the server a client has by chance.
+ *
+ * In transaction mode a client may prepare on one server and execute on
+ * another. So a client's name leads to a *statement* (text and parameter
+ * types, shared by all who prepared the same), and each server has the set
+ * of statements that it knows, under names that we choose. Such a name is
+ * derived from a keyed digest of the statement, so that servers can move
+ * between workers without a shared table; the key is the process's own.
+ * Three structures, each used by one thread at a time:
+ *
+ *   ps_table  a worker's statements, one for each text, counted references
+ *   ps_map    a client's names -> statements
+ *   ps_set    what a server knows, least recently used first
+ *
+ * Pure: no messages are made here. Invariant: a statement lives while a map
+ * entry, or an entry parked by ps_map_take(), refers to it.
+ */
+#ifndef POOLER_PREPARED_H
+#define POOLER_PREPARED_H
+
+#include "common/base.h"
+#include "common/digest.h"
+#include "common/hash.h"
+#include "common/list.h"
+
+/* "homelab_" and the digest in hex, with its NUL. */
+#define PS_NAME_LEN	(8 + DIGEST_HEX_LEN + 1)
+
+struct ps_table {
+	struct hash	 statements;
+	uint64_t	 seed;		/* of all digests of the process */
+};
+
+struct ps_statement {
+	struct hash_node node;
+	struct ps_table	*table;
+	struct digest	 digest;
+	size_t		 refs;
+	uint16_t	 ntypes;
+	size_t		 query_len;	/* with its NUL; the types follow */
+	size_t		 len;
+	char		 text[];	/* query, NUL, 4 bytes for each type */
+};
+
+/* A client's name for a statement. */
+struct ps_entry {
+	struct hash_node node;
+	struct ps_statement *statement;
+	char		 name[];
+};
+
+struct ps_map {
+	struct hash	 names;
+};
+
+struct ps_set {
+	struct hash	 known;
+	struct list	 by_use;	/* least recently used first */
+};
+
+void	ps_table_init(struct ps_table *, uint64_t seed);
+/* All statements must be gone (asserted). */
+void	ps_table_release(struct ps_table *);
+
+/*
+ * The statement of a Parse message: `text` is the query with its NUL and
+ * then ntypes 4-byte oids, as they lie in the message. The caller owns one
+ * reference. NULL without memory.
+ */
+struct ps_statement *ps_get(struct ps_table *, const char *text, size_t len,
+	    uint16_t ntypes) MUST_CHECK;
+struct ps_statement *ps_ref(struct ps_statement *);
+void	ps_unref(struct ps_statement *);	/* NULL is legal */
+
+/* The name that servers know it by. */
+void	ps_server_name(const struct digest *, char out[PS_NAME_LEN]);
+
+/* A client's names. A zeroed map is empty. */
+void	ps_map_release(struct ps_map *);
+struct ps_entry *ps_map_find(const struct ps_map *, const char *name);
+/* Adds a name that is not there; takes over the reference. NULL: no memory,
+ * and the reference stays the caller's. */
+struct ps_entry *ps_map_add(struct ps_map *, const char *name,
+	    struct ps_statement *) MUST_CHECK;
+/* Takes an entry out; the caller owns it (ps_entry_free()), or puts it back. */
+void	ps_map_take(struct ps_map *, struct ps_entry *);
+int	ps_map_put_back(struct ps_map *, struct ps_entry *) MUST_CHECK;
+void	ps_entry_free(struct ps_entry *);	/* NULL is legal */
+static inline size_t
+ps_map_count(const struct ps_map *m)
+{
+	return m->names.count;
+}
+
+/* What a server knows. */
+void	ps_set_init(struct ps_set *);
+void	ps_set_release(struct ps_set *);
+/* True if it is known; it is then the most recently used. */
+bool	ps_set_use(struct ps_set *, const struct digest *);
+int	ps_set_add(struct ps_set *, const struct digest *) MUST_CHECK;
+void	ps_set_remove(struct ps_set *, const struct digest *);
+/* Takes the least recently used one out; false if the set is empty. */
+bool	ps_set_evict(struct ps_set *, struct digest *out) MUST_CHECK;
+static inline size_t
+ps_set_count(const struct ps_set *s)
+{
+	return list_count(&s->by_use);
+}
+
+#endif /* POOLER_PREPARED_H */

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * requests - what a server was asked, in order, and who hears the answer.
+ *
+ * Every message of a client that will be answered leaves one entry here:
+ *
+ *   FORWARD  the client sent it, the reply goes to the client
+ *   SKIP     we sent it, the reply is swallowed
+ *   FAKE     it was never sent; we answer when its turn comes
+ *   DOOMED   we sent something that must fail in its place; the error's
+ *            text is replaced by ours, so that the server's transaction is
+ *            in the state that an error leaves
+ *
+ * Everything the pooler does behind a client's back is built from these;
+ * nothing else invents replies. Rules kept here:
+ *  - SKIP swallows success only. An error to a message that we injected is
+ *    the client's: it stands in place of the reply to the message that
+ *    caused it. (An entry with `internal` set belongs to no client message,
+ *    its error is ours.)
+ *  - An error in the extended protocol drops all entries up to the next
+ *    Sync, FAKE ones included; the owner undoes the statement maps for each,
+ *    newest first. Without a Sync in the queue the server now ignores
+ *    everything until one: see requests_ignoring().
+ *  - An error in a simple Query drops nothing.
+ *  - A FAKE at the head is answered at once: the owner calls requests_fake()
+ *    after each push and after each completed reply.
+ *
+ * Pure. Calling sequence: requests_init(), requests_push() for what is sent,
+ * requests_reply() for what is received, requests_release().
+ */
+#ifndef POOLER_REQUESTS_H
+#define POOLER_REQUESTS_H
+
+#include "common/base.h"
+
+struct ps_entry;
+
+enum request_kind {
+	REQUEST_FORWARD,
+	REQUEST_SKIP,
+	REQUEST_FAKE,
+	REQUEST_DOOMED
+};
+
+/* Why we injected a SKIP; the owner is told when it has succeeded. */
+enum request_why {
+	WHY_NONE,		/* a client's message */
+	WHY_PREPARE,		/* a statement the server lacked */
+	WHY_EVICT,		/* a statement the server had too many */
+	WHY_PARAMS,		/* SET of tracked parameters */
+	WHY_CHECK,		/* server_check_query */
+	WHY_RESET,		/* server_reset_query */
+	WHY_CONNECT,		/* connect_query */
+	WHY_AUTH,		/* auth_query */
+	WHY_CLEANUP		/* Sync or ROLLBACK after a vanished client */
+};
+
+/*
+ * One entry. `type` is the message's type byte, which says what reply ends
+ * it. The queue never looks into `entry`; it keeps it for undoing.
+ */
+struct request {
+	uint8_t		 kind;
+	uint8_t		 type;		/* Q F P B D E C S */
+	uint8_t		 why;
+	bool		 internal;	/* its error is not the client's */
+	struct ps_entry	*entry;		/* statement of P or C, else NULL */
+	const char	*sqlstate;	/* DOOMED: static text */
+	char		*text;		/* DOOMED: our message, owned */
+};
+
+struct requests {
+	struct request	*ring;
+	size_t		 cap;		/* a power of two, or 0 */
+	size_t		 head;
+	size_t		 count;
+	size_t		 syncs;		/* entries of type S in the queue */
+	bool		 ignoring;
+};
+
+/* What a message of the server means for the queue. */
+struct reply {
+	bool		 swallow;	/* not for the client */
+	bool		 completes;	/* `done` has left the queue */
+	bool		 replaced;	/* send done.sqlstate/.text instead;
+					 * free done.text */
+	bool		 failed;	/* call requests_drop() now */
+	struct request	 done;		/* head, as it was */
+};
+
+void	requests_init(struct requests *);
+
+/* Frees the ring; the queue must be empty (asserted). */
+void	requests_release(struct requests *);
+
+/* Appends. Returns 0 or ERR_NOMEM. */
+int	requests_push(struct requests *, const struct request *) MUST_CHECK;
+
+static inline bool
+requests_empty(const struct requests *q)
+{
+	return q->count == 0;
+}
+
+/* The i-th entry from the head, i < count. */
+struct request *requests_at(const struct requests *, size_t i);
+
+/*
+ * True after an error in the extended protocol until the Sync that ends it
+ * was pushed: PostgreSQL ignores every message but Sync, so the owner drops
+ * them instead of queueing them.
+ */
+bool	requests_ignoring(const struct requests *);
+
+/*
+ * A message of this type came from the server. Returns 0, or ERR_PROTOCOL
+ * when nothing that was asked can have this answer: close the server.
+ */
+int	requests_reply(struct requests *, uint8_t type, struct reply *)
+	    MUST_CHECK;
+
+/*
+ * After reply.failed: takes the newest of the entries that the error drops
+ * out of the queue. The owner undoes it and calls again until false.
+ */
+bool	requests_drop(struct requests *, struct request *out) MUST_CHECK;
+
+/* Takes the head out if it is a FAKE: the owner answers it. */
+bool	requests_fake(struct requests *, struct request *out) MUST_CHECK;
+
+/* Takes the newest entry out, whatever it is: for a client that is gone. */
+bool	requests_pop_newest(struct requests *, struct request *out)
+	    MUST_CHECK;
+
+/* True if a Sync is owed: extended messages were sent after the last one. */
+bool	requests_need_sync(const struct requests *);
+
+#endif /* POOLER_REQUESTS_H */

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server - one connection to PostgreSQL, from connect to close.
+ *
+ *	RESOLVE -> CONNECT -> TLS_ASK -> TLS -> LOGIN <-> WORK
+ *	                                          |
+ *	            TESTED <-> IDLE <-> ACTIVE <--+-- SETUP (connect_query)
+ *	                        ^  \       |
+ *	                MOVING -+   \      v
+ *	                             +-- DRAINING, CANCELLED
+ *
+ * A server belongs to one worker at a time. IDLE: in its pool's idle list,
+ * except between being taken out and its next state. ACTIVE: linked to a
+ * client. TESTED: running a check or reset query of ours. CANCELLED: free,
+ * but a cancel request for its last query is on its way and must not hit the
+ * next one. DRAINING: its client vanished; it is cleaned up and kept.
+ * MOVING: handed to another worker, touched by nobody.
+ * Login is in server_login.c, relaying in server_relay.c.
+ */
+#ifndef POOLER_SERVER_H
+#define POOLER_SERVER_H
+
+#include "common/base.h"
+#include "common/buf.h"
+#include "common/deadline.h"
+#include "common/list.h"
+#include "common/loop.h"
+#include "common/stream.h"
+#include "pooler/addr.h"
+#include "pooler/params.h"
+#include "pooler/pool.h"
+#include "pooler/prepared.h"
+#include "pooler/relay.h"
+#include "pooler/requests.h"
+#include "pooler/resolver.h"
+
+struct client;
+struct dbpool;
+struct server_login;
+struct worker;
+
+/* X(state, what SHOW prints, what it waits for) */
+#define SERVER_STATES(X) \
+	X(RESOLVE,	"new",	"the address of its host") \
+	X(CONNECT,	"new",	"the connection") \
+	X(TLS_ASK,	"new",	"the answer to its SSLRequest") \
+	X(TLS,		"new",	"the TLS handshake") \
+	X(LOGIN,	"new",	"the end of the login") \
+	X(WORK,		"new",	"a computation in the thread pool") \
+	X(SETUP,	"new",	"the end of connect_query") \
+	X(IDLE,		"idle",	"a client") \
+	X(ACTIVE,	"active", "its client or its own answer") \
+	X(TESTED,	"tested", "the end of a query of ours") \
+	X(CANCELLED,	"being_canceled", "a cancel request to be over") \
+	X(DRAINING,	"being_canceled", "the end of a vanished client's work") \
+	X(MOVING,	"idle",	"another worker") \
+	X(CLOSED,	"closed", "nothing")
+
+enum server_state {
+#define X(state, show, waits_for) SERVER_##state,
+	SERVER_STATES(X)
+#undef X
+	SERVER_STATES_
+};
+
+/* Longest cancel key of a server (protocol 3.0 has 4 bytes). */
+#define SERVER_KEY_MAX	256
+
+struct server {
+	struct list_node node;		/* worker.servers */
+	struct stream	 stream;
+	struct relay	 relay;		/* its messages, on their way out */
+	struct requests	 requests;
+	struct deadline	 deadline;
+	struct loop_corpse corpse;
+	struct loop_task moving;
+	struct pool_idler idler;
+	struct worker	*worker;
+	struct dbpool	*pool;		/* counted */
+	struct client	*client;
+	struct server_login *login;	/* while logging in */
+	struct ps_set	 known;		/* named statements it has */
+	struct params	 params;
+	uint64_t	 unnamed_of;	/* id of the client whose unnamed
+					 * statement it has; 0 = nobody's */
+	const struct ps_statement *unnamed; /* which; compared, not followed */
+	uint64_t	 id;
+	uint64_t	 connect_time;	/* wall clock, microseconds */
+	uint64_t	 request_time;
+	uint64_t	 born;		/* loop_now() */
+	uint64_t	 state_since;
+	uint32_t	 cancels;	/* cancel requests for it under way */
+	uint32_t	 pid;		/* of the backend */
+	uint32_t	 key_len;
+	unsigned char	 key[SERVER_KEY_MAX];
+	unsigned	 epoch;		/* of its pool when it was opened */
+	struct resolver_address target;	/* where it is connected to */
+	struct addr	 addr;
+	struct addr	 local;
+	enum server_state state;
+	char		 tx;		/* 'I', 'T' or 'E' */
+	bool		 copy_in;
+	bool		 copy_both;
+	bool		 close_needed;
+	bool		 proven;	/* counted as connected in its pool */
+	bool		 fatal_relayed;	/* the client has heard why it dies */
+	bool		 forced_login;	/* opened to fill, no client waits */
+	bool		 checked;	/* after a TESTED that checked it */
+};
+
+/*
+ * Opens a server for a pool, whose place was reserved by an order; takes
+ * over the place. Fails asynchronously: the pool is told.
+ */
+void	server_launch(struct worker *, struct dbpool *);
+
+/* Puts a server to use that has become free: offers it to its pool. */
+void	server_offer(struct server *);
+
+/* Links an offered server and a client that wants it; the server may first
+ * be tested. */
+void	server_give(struct server *, struct client *);
+
+/* Its client lets go of it at a transaction's (or session's) end. */
+void	server_release(struct server *);
+/* Its client vanished, whatever was under way. */
+void	server_abandon(struct server *, bool partial_message);
+
+/* Closes it; the reason goes to the log. A linked client is told `text`
+ * (NULL: reason), unless it heard the server's own words. */
+void	server_close(struct server *, const char *reason);
+
+/* Sends bytes we made. */
+void	server_send(struct server *, const struct buf *);
+
+/* A cancel connection for it came to its end. */
+void	server_cancel_over(struct server *);
+
+/* Takes a server that another worker has posted. */
+void	server_arrive(struct loop_task *);
+/* Hands an idle or free server to another worker. */
+void	server_move(struct server *, uint32_t worker);
+
+/* For other files of the server. */
+void	server_enter(struct server *, enum server_state);
+void	server_arm(struct server *);
+void	server_logged_in(struct server *);
+void	server_relay_init(struct server *);
+void	server_feed(struct server *, struct lent *, const char *, size_t);
+/* Answers FAKE requests whose turn has come. False: the client is gone. */
+bool	server_answer_fakes(struct server *);
+/* After anything was relayed: lets go of the server if all is done. */
+void	server_check_release(struct server *);
+/* Queues a simple query of ours (SKIP) and sends it. */
+bool	server_query(struct server *, const char *sql, enum request_why why);
+/* server_login.c */
+void	server_login_connected(struct server *);
+void	server_login_data(struct server *, const char *, size_t n);
+void	server_login_tls_ready(struct server *);
+void	server_login_free(struct server *);
+void	server_login_failed(struct server *, const char *sqlstate,
+	    const char *text);
+
+const char *server_state_show(const struct server *, uint64_t now);
+void	server_log(const struct server *, int level, const char *fmt, ...)
+	    PRINTF_LIKE(3, 4);
+
+#endif /* POOLER_SERVER_H */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker - one event loop and the connections that belong to it.
+ *
+ * Workers share nothing but pools (pool.h), the registry and the snapshot of
+ * the configuration. They talk by posting tasks to each other's loops. The
+ * control thread (pooler.h) never touches a worker's objects: it has a
+ * function run in the worker's own thread, and waits (workers_call()), or
+ * makes all of them stand still between two turns (workers_stop()).
+ * Calling sequence: worker_init(), worker_start(), ..., worker_stop() from
+ * the control thread, worker_release().
+ */
+#ifndef POOLER_WORKER_H
+#define POOLER_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/base.h"
+#include "common/hash.h"
+#include "common/list.h"
+#include "common/loop.h"
+#include "common/slab.h"
+#include "pooler/pool.h"
+#include "pooler/prepared.h"
+
+struct addr;
+struct config;
+struct dbpool;
+struct err;
+struct options;
+struct pooler;
+
+struct worker {
+	struct loop	 loop;
+	struct pooler	*pooler;
+	uint32_t	 id;
+	pthread_t	 thread;
+	struct slab	 clients_slab;
+	struct slab	 cancels_slab;
+	struct list	 clients;
+	struct list	 servers;
+	struct list	 cancels;	/* cancel connections to servers */
+	struct hash	 cancel_keys;	/* clients by their key */
+	struct ps_table	 statements;
+	atomic_uint	 n_clients;
+	atomic_uint	 busy_permille;	/* of the last tenth of a second */
+	uint64_t	 sample_at;	/* when it was taken */
+	uint64_t	 sample_busy;
+};
+
+int	worker_init(struct worker *, struct pooler *, uint32_t id,
+	    struct err *e) MUST_CHECK;
+int	worker_start(struct worker *, struct err *e) MUST_CHECK;
+/* Ends the thread after closing every connection, and waits for it. */
+void	worker_stop(struct worker *);
+void	worker_release(struct worker *);
+
+/* A new connection for this worker. From the control thread. The socket is
+ * the worker's from now on. */
+void	worker_accept(struct worker *, int fd, const struct addr *remote);
+
+/* Carries out what a pool decided, except for waiter and idler. */
+void	worker_order(struct worker *, struct dbpool *,
+	    const struct pool_order *);
+
+/* Tells worker `to` to open a server for the pool; the place is reserved. */
+void	worker_post_connect(struct pooler *, uint32_t to, struct dbpool *);
+/* Asks worker `to` for an idle server of the pool. */
+void	worker_post_ask(struct pooler *, uint32_t to, struct dbpool *);
+/* Has worker `to` close its longest idle server of the pool. */
+void	worker_post_evict(struct pooler *, uint32_t to, struct dbpool *);
+/* Tells all workers that the pool's login failed, or succeeded for the first
+ * time (text NULL): their waiting clients hear it. */
+void	worker_post_login(struct pooler *, struct dbpool *,
+	    const char *sqlstate, const char *text);
+/* Delivers a cancel request to the worker that owns the key. */
+void	worker_post_cancel(struct worker *from, uint64_t key,
+	    struct client *requester);
+
+/* The client with this cancel key, or NULL. */
+struct client *worker_find_key(struct worker *, uint64_t key);
+
+/* Options of the present snapshot. */
+const struct options *worker_options(const struct worker *);
+
+/*
+ * From the control thread: runs fn(worker, arg) in the thread of each worker
+ * in turn and waits for it.
+ */
+void	workers_call(struct pooler *, void (*fn)(struct worker *, void *arg),
+	    void *arg);
+
+/* All workers stand still, between two turns, until workers_go(). */
+void	workers_stop(struct pooler *);
+void	workers_go(struct pooler *);
+
+#endif /* POOLER_WORKER_H */
