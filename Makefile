@@ -24,6 +24,7 @@ LDFLAGS += -pthread -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
 # One job each, one includer each: design section 3.
 LIB_uv      := -luv
 LIB_ssl     := -lssl -lcrypto
+LIB_idn     := -lidn
 LIB_inih    := -linih
 LIB_pq      := -lpq
 LIB_s3      := -ls3
@@ -32,11 +33,11 @@ LIB_xxhash  := -lxxhash
 LIB_json    := -ljansson
 CPPFLAGS    += $(shell $(PKG_CONFIG) --cflags-only-I libpq 2>/dev/null)
 
-LIBS_pooler     := $(LIB_uv) $(LIB_ssl) $(LIB_inih) $(LIB_xxhash)
+LIBS_pooler     := $(LIB_uv) $(LIB_ssl) $(LIB_idn) $(LIB_inih) $(LIB_xxhash)
 LIBS_engine     := $(LIB_uv) $(LIB_ssl) $(LIB_inih) $(LIB_pq) $(LIB_s3) \
 	$(LIB_lz4) $(LIB_xxhash) $(LIB_json)
 LIBS_homelabctl := $(LIB_inih) $(LIB_pq) $(LIB_json)
-LIBS_unit       := $(LIBS_engine) -lm $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
+LIBS_unit       := $(LIBS_engine) $(LIB_idn) -lm $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 COMMON_SRC     := $(wildcard common/*.c)
