@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/base.h"
+#include "common/pgquery.h"
+
+#include <errno.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/err.h"
+#include "common/text.h"
+
+/* How often a waiting query asks whether it was cancelled. */
+#define TICK_MS	100
+
+/* What makes a session predictable, whatever the server's configuration. */
+#define SESSION_OPTIONS \
+	"-c search_path=pg_catalog -c statement_timeout=0 -c lock_timeout=0" \
+	" -c idle_in_transaction_session_timeout=0" \
+	" -c idle_session_timeout=0 -c DateStyle=ISO -c TimeZone=UTC"
+
+struct pgquery {
+	PGconn		*conn;
+	int64_t		 timeout_us;
+	bool		(*cancelled)(void *arg);
+	void		*cancelled_arg;
+	char		 sqlstate[6];
+};
+
+/* PGresult under a name that does not need libpq's header. */
+struct pgquery_result {
+	PGresult	*res;
+};
+
+static int64_t
+now_us(void)
+{
+	struct timespec	t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* 0 is "never", so a deadline that happens to be 0 becomes 1. */
+static int64_t
+deadline_of(int64_t timeout_us)
+{
+	return timeout_us == PGQUERY_NO_TIMEOUT ? 0 : now_us() + timeout_us;
+}
+
+/* libpq's messages end in newlines and may have several lines. */
+static void
+flatten(const char *text, char *out, size_t size)
+{
+	size_t	n = 0;
+
+	for (; *text != '\0' && n + 2 < size; text++) {
+		if (*text != '\n' && *text != '\t') {
+			out[n++] = *text;
+		} else if (n > 0 && out[n - 1] != ' ') {
+			out[n++] = ' ';
+		}
+	}
+	while (n > 0 && out[n - 1] == ' ')
+		n--;
+	out[n] = '\0';
+}
+
+/*
+ * Waits until the socket is ready or a tick is over. Returns 0,
+ * ERR_TIMEOUT or ERR_CANCELLED.
+ */
+static int
+wait_socket(const struct pgquery *q, short events, int64_t deadline)
+{
+	struct pollfd	p = { PQsocket(q->conn), events, 0 };
+	int64_t		left;
+	int		ms = TICK_MS;
+
+	if (q->cancelled != NULL && q->cancelled(q->cancelled_arg))
+		return ERR_CANCELLED;
+	if (deadline != 0) {
+		left = deadline - now_us();
+		if (left <= 0)
+			return ERR_TIMEOUT;
+		ms = (int)MIN(left / 1000 + 1, (int64_t)TICK_MS);
+	}
+	/* A failure shows in libpq's next call; a signal is just a tick. */
+	(void)poll(&p, 1, ms);
+	return 0;
+}
+
+static int
+connect_error(struct pgquery *q, struct err *e)
+{
+	char	text[512];
+
+	flatten(PQerrorMessage(q->conn), text, sizeof(text));
+	return err_set(e, ERR_DB_CONNECT, "cannot connect to PostgreSQL: %s",
+	    text[0] == '\0' ? "no reason given" : text);
+}
+
+static int
+finish_connect(struct pgquery *q, int64_t timeout_us, struct err *e)
+{
+	char	shown[TEXT_NUMBER_MAX];
+	int64_t	deadline = deadline_of(timeout_us);
+	short	events = POLLOUT;
+	int	rc;
+
+	for (;;) {
+		if (PQstatus(q->conn) == CONNECTION_BAD)
+			return connect_error(q, e);
+		rc = wait_socket(q, events, deadline);
+		if (rc != 0) {
+			return err_set(e, rc,
+			    "PostgreSQL did not answer the connection within "
+			    "%s", text_print_time_short(timeout_us, shown));
+		}
+		switch (PQconnectPoll(q->conn)) {
+		case PGRES_POLLING_OK:
+			return 0;
+		case PGRES_POLLING_READING:
+			events = POLLIN;
+			break;
+		case PGRES_POLLING_WRITING:
+			events = POLLOUT;
+			break;
+		case PGRES_POLLING_FAILED:
+		case PGRES_POLLING_ACTIVE:
+			return connect_error(q, e);
+		}
+	}
+}
+
+int
+pgquery_connect(struct pgquery **out, const struct pgquery_target *t,
+    int64_t timeout_us, struct err *e)
+{
+	char		port[16];
+	const char	*keys[16], *values[16];
+	struct pgquery	*q;
+	int		 n = 0, rc;
+
+	/* libpq expands a "dbname" that holds a connection string. */
+	if (t->conninfo != NULL) {
+		keys[n] = "dbname";
+		values[n++] = t->conninfo;
+	}
+	snprintf(port, sizeof(port), "%d", t->port);
+#define ADD(key, value) \
+	do { if ((value) != NULL) { keys[n] = (key); values[n++] = (value); } } \
+	while (0)
+	ADD("host", t->host);
+	ADD("port", t->port != 0 ? port : NULL);
+	ADD("user", t->user);
+	ADD("dbname", t->database);
+	ADD("application_name", t->application);
+	ADD("client_encoding", t->encoding);
+	ADD("options", SESSION_OPTIONS);
+	ADD("keepalives", "1");
+	ADD("keepalives_idle", "30");
+	keys[n] = values[n] = NULL;
+#undef ADD
+	q = calloc(1, sizeof(*q));
+	if (q == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	q->conn = PQconnectStartParams(keys, values, 1);
+	if (q->conn == NULL) {
+		free(q);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	rc = finish_connect(q, timeout_us, e);
+	if (rc != 0) {
+		pgquery_close(q);
+		return rc;
+	}
+	*out = q;
+	return 0;
+}
+
+void
+pgquery_close(struct pgquery *q)
+{
+	if (q == NULL)
+		return;
+	PQfinish(q->conn);
+	free(q);
+}
+
+void
+pgquery_set_limits(struct pgquery *q, int64_t timeout_us,
+    bool (*cancelled)(void *), void *arg)
+{
+	q->timeout_us = timeout_us;
+	q->cancelled = cancelled;
+	q->cancelled_arg = arg;
+}
+
+/* Lets the server know, too: it would work on for nothing. */
+static int
+abandon(struct pgquery *q, int code, struct err *e)
+{
+	char		text[256], shown[TEXT_NUMBER_MAX];
+	PGcancel	*c = PQgetCancel(q->conn);
+
+	if (c != NULL) {
+		(void)PQcancel(c, text, sizeof(text));
+		PQfreeCancel(c);
+	}
+	if (code == ERR_CANCELLED)
+		return err_set(e, code, "query cancelled");
+	return err_set(e, code, "query took longer than %s",
+	    text_print_time_short(q->timeout_us, shown));
+}
+
+static int
+lost(struct pgquery *q, struct err *e)
+{
+	char	text[512];
+
+	flatten(PQerrorMessage(q->conn), text, sizeof(text));
+	return err_set(e, ERR_DB_CONNECT, "connection to PostgreSQL lost: %s",
+	    text);
+}
+
+static int
+query_error(struct pgquery *q, const PGresult *res, struct err *e)
+{
+	const char	*state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+	const char	*hint = PQresultErrorField(res, PG_DIAG_MESSAGE_HINT);
+	const char	*primary;
+	char		 text[512];
+	int		 code = ERR_DB_QUERY;
+
+	if (PQstatus(q->conn) == CONNECTION_BAD)
+		code = ERR_DB_CONNECT;
+	primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+	flatten(primary != NULL ? primary : PQresultErrorMessage(res), text,
+	    sizeof(text));
+	if (state != NULL) {
+		snprintf(q->sqlstate, sizeof(q->sqlstate), "%s", state);
+		err_set(e, code, "%s (SQLSTATE %s)", text, state);
+	} else {
+		err_set(e, code, "%s", text);
+	}
+	if (hint != NULL)
+		err_hint(e, "%s", hint);
+	return code;
+}
+
+/*
+ * The last result of the running query, earlier ones freed; NULL in *out if
+ * there was none.
+ */
+static int
+collect(struct pgquery *q, PGresult **out, struct err *e)
+{
+	int64_t		deadline = deadline_of(q->timeout_us);
+	PGresult	*last = NULL, *res;
+	short		events;
+	int		rc, unsent;
+
+	for (;;) {
+		unsent = PQflush(q->conn);
+		if (unsent < 0) {
+			PQclear(last);
+			return lost(q, e);
+		}
+		while (unsent == 0 && !PQisBusy(q->conn)) {
+			res = PQgetResult(q->conn);
+			if (res == NULL) {
+				*out = last;
+				return 0;
+			}
+			/* The first error is the one that explains. */
+			if (last != NULL && PQresultStatus(last) ==
+			    PGRES_FATAL_ERROR) {
+				PQclear(res);
+				continue;
+			}
+			PQclear(last);
+			last = res;
+		}
+		events = (short)(POLLIN | (unsent != 0 ? POLLOUT : 0));
+		rc = wait_socket(q, events, deadline);
+		if (rc != 0) {
+			PQclear(last);
+			return abandon(q, rc, e);
+		}
+		if (PQconsumeInput(q->conn) == 0) {
+			PQclear(last);
+			return lost(q, e);
+		}
+	}
+}
+
+int
+pgquery_run(struct pgquery *q, const char *sql, const char *const *params,
+    int n, struct pgquery_result **out, struct err *e)
+{
+	PGresult	*res = NULL;
+	struct pgquery_result *r;
+	ExecStatusType	 status;
+	int		 rc;
+
+	q->sqlstate[0] = '\0';
+	if (PQsetnonblocking(q->conn, 1) != 0 ||
+	    PQsendQueryParams(q->conn, sql, n, NULL, params, NULL, NULL,
+	    0) == 0)
+		return lost(q, e);
+	rc = collect(q, &res, e);
+	if (rc != 0)
+		return rc;
+	if (res == NULL)
+		return lost(q, e);
+	status = PQresultStatus(res);
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+		rc = query_error(q, res, e);
+		PQclear(res);
+		return rc;
+	}
+	if (out == NULL) {
+		PQclear(res);
+		return 0;
+	}
+	r = malloc(sizeof(*r));
+	if (r == NULL) {
+		PQclear(res);
+		return err_set(e, ERR_NOMEM, "out of memory");
+	}
+	r->res = res;
+	*out = r;
+	return 0;
+}
+
+int
+pgquery_run_one(struct pgquery *q, const char *sql, const char *const *params,
+    int n, struct pgquery_result **out, struct err *e)
+{
+	struct pgquery_result *r;
+	int		rc, rows;
+
+	rc = pgquery_run(q, sql, params, n, &r, e);
+	if (rc != 0)
+		return rc;
+	rows = pgquery_rows(r);
+	if (rows != 1) {
+		pgquery_result_free(r);
+		return err_set(e, ERR_DB_QUERY,
+		    "expected one row, got %d, from: %.200s", rows, sql);
+	}
+	*out = r;
+	return 0;
+}
+
+const char *
+pgquery_sqlstate(const struct pgquery *q)
+{
+	return q->sqlstate;
+}
+
+int
+pgquery_server_version(const struct pgquery *q)
+{
+	return PQserverVersion(q->conn);
+}
+
+bool
+pgquery_alive(const struct pgquery *q)
+{
+	return PQstatus(q->conn) == CONNECTION_OK;
+}
+
+void
+pgquery_result_free(struct pgquery_result *r)
+{
+	if (r == NULL)
+		return;
+	PQclear(r->res);
+	free(r);
+}
+
+int
+pgquery_rows(const struct pgquery_result *r)
+{
+	return PQntuples(r->res);
+}
+
+int
+pgquery_columns(const struct pgquery_result *r)
+{
+	return PQnfields(r->res);
+}
+
+const char *
+pgquery_column_name(const struct pgquery_result *r, int column)
+{
+	return PQfname(r->res, column);
+}
+
+const char *
+pgquery_text(const struct pgquery_result *r, int row, int column)
+{
+	if (PQgetisnull(r->res, row, column))
+		return NULL;
+	return PQgetvalue(r->res, row, column);
+}
+
+size_t
+pgquery_length(const struct pgquery_result *r, int row, int column)
+{
+	return (size_t)PQgetlength(r->res, row, column);
+}
+
+int
+pgquery_int64(const struct pgquery_result *r, int row, int column, int64_t *out)
+{
+	const char	*s = pgquery_text(r, row, column);
+
+	return s == NULL ? ERR_FORMAT : text_parse_int(s, 10, out);
+}
+
+int
+pgquery_uint64(const struct pgquery_result *r, int row, int column,
+    uint64_t *out)
+{
+	const char	*s = pgquery_text(r, row, column);
+	char		*end;
+	unsigned long long v;
+
+	if (s == NULL || !text_is_digit(s[0]))
+		return ERR_FORMAT;
+	errno = 0;
+	v = strtoull(s, &end, 10);
+	if (errno != 0 || *end != '\0')
+		return ERR_FORMAT;
+	*out = v;
+	return 0;
+}
+
+int
+pgquery_double(const struct pgquery_result *r, int row, int column,
+    double *out)
+{
+	const char	*s = pgquery_text(r, row, column);
+	char		*end;
+	double		 v;
+
+	if (s == NULL || *s == '\0')
+		return ERR_FORMAT;
+	v = strtod(s, &end);
+	if (*end != '\0')
+		return ERR_FORMAT;
+	*out = v;
+	return 0;
+}
+
+int
+pgquery_bool(const struct pgquery_result *r, int row, int column, bool *out)
+{
+	const char	*s = pgquery_text(r, row, column);
+
+	if (s == NULL || (strcmp(s, "t") != 0 && strcmp(s, "f") != 0))
+		return ERR_FORMAT;
+	*out = s[0] == 't';
+	return 0;
+}
