@@ -780,21 +780,37 @@ opt_describe(const struct opt_table *t, const struct opt *o, struct buf *out)
 
 /* Reload ------------------------------------------------------------ */
 
-/* Appends ": <old> -> <new>" in a form fit for the log. */
+/* Appends "<key>: <old> -> <new>" in a form fit for the log. */
 static void
 note_change(const struct opt_table *t, const struct opt *o, const void *old,
-    const void *new, struct buf *notes)
+    const void *new, struct buf *out)
 {
-	buf_append_str(notes, ": ");
+	char	key[128];
+
+	buf_printf(out, "%s: ", opt_key(t, o, 0, key, sizeof(key)));
 	if (opt_is_set(o, old))
-		opt_show(t, o, old, notes);
+		opt_show(t, o, old, out);
 	else
-		buf_append_str(notes, "(unset)");
-	buf_append_str(notes, " -> ");
+		buf_append_str(out, "(unset)");
+	buf_append_str(out, " -> ");
 	if (opt_is_set(o, new))
-		opt_show(t, o, new, notes);
+		opt_show(t, o, new, out);
 	else
-		buf_append_str(notes, "(unset)");
+		buf_append_str(out, "(unset)");
+}
+
+void
+opt_changes(const struct opt_table *t, const void *before, const void *after,
+    struct buf *out)
+{
+	const struct opt *o;
+
+	OPT_FOREACH(o, t) {
+		if (opt_equal(o, before, after))
+			continue;
+		note_change(t, o, before, after, out);
+		buf_append_str(out, "\n");
+	}
 }
 
 /* The size of a member that owns no memory; 0 of one that does. */
@@ -821,24 +837,18 @@ value_size(enum opt_kind kind)
 }
 
 int
-opt_reload(const struct opt_table *t, const void *running, void *fresh,
-    struct buf *notes, struct err *e)
+opt_keep_fixed(const struct opt_table *t, const void *running, void *fresh,
+    struct buf *warnings, struct err *e)
 {
 	const struct opt *o;
-	char		  key[128];
 
 	OPT_FOREACH(o, t) {
-		if (opt_equal(o, running, fresh))
+		if ((o->flags & OPT_RELOAD) || opt_equal(o, running, fresh))
 			continue;
-		if (notes != NULL) {
-			buf_append_str(notes,
-			    opt_key(t, o, 0, key, sizeof(key)));
-			note_change(t, o, running, fresh, notes);
-			buf_append_str(notes, o->flags & OPT_RELOAD ? "\n" :
-			    " has to wait for a restart\n");
+		if (warnings != NULL) {
+			note_change(t, o, running, fresh, warnings);
+			buf_append_str(warnings, " has to wait for a restart\n");
 		}
-		if (o->flags & OPT_RELOAD)
-			continue;
 		release_value(o, fresh);
 		memcpy(member_of(o, fresh).any, member_of(o, running).any,
 		    value_size(o->kind));

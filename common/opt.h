@@ -228,12 +228,15 @@ bool	opt_equal(const struct opt *, const void *a, const void *b);
 
 /*
  * For a reload: where an option without OPT_RELOAD differs, fresh gets
- * running's value and *notes a line that says so. Other differences add a
- * line "pool_mode: session -> transaction". Lines end in '\n'; notes may be
- * NULL. ERR_NOMEM leaves fresh in a mixed but valid state: throw it away.
+ * running's value, and *warnings (may be NULL) a line that says so, ending
+ * in '\n'. ERR_NOMEM leaves fresh valid but mixed: throw it away.
  */
-int	opt_reload(const struct opt_table *, const void *running, void *fresh,
-	    struct buf *notes, struct err *e) MUST_CHECK;
+int	opt_keep_fixed(const struct opt_table *, const void *running,
+	    void *fresh, struct buf *warnings, struct err *e) MUST_CHECK;
+
+/* Appends a line "pool_mode: session -> transaction" per difference. */
+void	opt_changes(const struct opt_table *, const void *before,
+	    const void *after, struct buf *out);
 
 /* Appends what a value of this option may be: "0 or 1", "1 to 65535", … */
 void	opt_describe(const struct opt_table *, const struct opt *,

@@ -38,7 +38,7 @@ struct config_db {
 	struct db_options opt;		/* see db_options.def for "unset" */
 	char		**hosts;	/* opt.host split at commas */
 	size_t		  n_hosts;	/* 0: the Unix socket directory */
-	int		  line;		/* in which it was read, for messages */
+	int		  line;
 };
 
 /* One line of [users]. */
@@ -71,8 +71,9 @@ struct config {
 	struct config_secret *secrets;
 	size_t		     n_secrets;
 	struct config_db    *fallback;	/* the entry "*", or NULL */
-	/* Lines ending in '\n' for the log: what was accepted with doubts. */
-	struct buf	     warnings;
+	/* Lines ending in '\n' for the log. */
+	struct buf	     warnings;	/* what was accepted with doubts */
+	struct buf	     changes;	/* options that a reload changed */
 	struct strmap	     db_index, user_index, secret_index;
 };
 
@@ -80,7 +81,7 @@ struct config {
 struct config_source {
 	const char	*path;		/* of the ini file */
 	const char	*user;		/* -u; wins over the key; NULL: none */
-	int		 verbose;	/* how many -v; at least this much */
+	int		 verbose;	/* how many -v; added to the key */
 	/* At a reload: the present snapshot, whose fixed options stay. */
 	const struct config *running;
 };

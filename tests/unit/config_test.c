@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/base.h"
+#include "pooler/config.h"
+#include "tests/unit/unit.h"
+#include "tests/unit/tempfile.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/err.h"
+
+#define SEC(n)	((int64_t)(n) * 1000000)
+
+static struct err err;
+
+/* Loads text as an ini file; the file's own name reads INI in messages. */
+static int
+load(const char *text, struct config **out)
+{
+	char			 path[TEMP_PATH_MAX];
+	struct config_source	 source = { .path = path };
+	int			 rc;
+
+	temp_write(path, text, strlen(text));
+	memset(&err, 0, sizeof(err));
+	rc = config_load(&source, out, &err);
+	temp_hide(err.msg, path, "INI");
+	temp_hide(err.hint, path, "INI");
+	unlink(path);
+	return rc;
+}
+
+static struct config *
+must_load(const char *text)
+{
+	struct config	*c = NULL;
+
+	if (load(text, &c) != 0)
+		ck_abort_msg("%s (%s)", err.msg, err.hint);
+	return c;
+}
+
+static void
+refuse(const char *text, const char *msg)
+{
+	struct config	*c = NULL;
+
+	ck_assert_int_ne(load(text, &c), 0);
+	ck_assert_ptr_null(c);
+	ck_assert_str_eq(err.msg, msg);
+}
+
+START_TEST(defaults)
+{
+	struct config	*c = must_load("[pgbouncer]\n");
+
+	ck_assert_int_eq(c->opt.listen_port, 6432);
+	ck_assert_int_eq(c->opt.default_pool_size, 20);
+	ck_assert_int_eq(c->opt.auth_type, AUTH_TYPE_MD5);
+	ck_assert_int_eq(c->opt.pool_mode, POOL_MODE_SESSION);
+	ck_assert_int_eq(c->opt.unix_socket_mode, 0777);
+	ck_assert_int_eq(c->opt.query_wait_timeout, SEC(120));
+	ck_assert_int_eq(c->opt.handover_skew, 2000);
+	ck_assert_uint_eq(c->opt.max_packet_size, 2147483647);
+	ck_assert_ptr_null(c->opt.auth_file);
+	ck_assert_str_eq(c->opt.server_check_query, "<empty>");
+	ck_assert_uint_eq(c->n_dbs + c->n_users + c->n_secrets, 0);
+	ck_assert_ptr_null(c->fallback);
+	ck_assert_uint_eq(buf_len(&c->warnings), 0);
+	config_free(c);
+	config_free(NULL);
+}
+END_TEST
+
+START_TEST(databases)
+{
+	struct config	*c = must_load(
+	    "[databases]\n"
+	    "  zeta = host=10.0.0.1,/run/pg,::1 port=5433\n"
+	    "alpha=dbname = real password='it''s s' user=bob reserve_pool=3\n"
+	    "'od''d name' = pool_size=0 pool_mode=TRANSACTION\n"
+	    "\"tw\"\"o\" = host=x load_balance_hosts=disable\n"
+	    "* = host=fallback\n"
+	    "[pgbouncer]\n"
+	    "[databases]\n"
+	    "late = connect_query='select 1; select 2' query_wait_timeout=0");
+	const struct config_db *db;
+
+	ck_assert_uint_eq(c->n_dbs, 5);
+	ck_assert_str_eq(c->dbs[0].name, "alpha");
+	ck_assert_str_eq(c->dbs[1].name, "late");
+	ck_assert_str_eq(c->dbs[2].name, "od'd name");
+	ck_assert_str_eq(c->dbs[3].name, "tw\"o");
+	ck_assert_str_eq(c->dbs[4].name, "zeta");
+	db = config_find_db(c, "zeta");
+	ck_assert_ptr_eq(db, &c->dbs[4]);
+	ck_assert_uint_eq(db->n_hosts, 3);
+	ck_assert_str_eq(db->hosts[0], "10.0.0.1");
+	ck_assert_str_eq(db->hosts[2], "::1");
+	ck_assert_int_eq(db->opt.port, 5433);
+	ck_assert_ptr_null(db->opt.dbname);
+	ck_assert_int_eq(db->opt.pool_size, OPT_UNSET);
+	db = config_find_db(c, "alpha");
+	ck_assert_str_eq(db->opt.dbname, "real");
+	ck_assert_str_eq(db->opt.password, "it's s");
+	ck_assert_int_eq(db->opt.reserve_pool_size, 3);
+	ck_assert_uint_eq(db->n_hosts, 0);
+	db = config_find_db(c, "od'd name");
+	ck_assert_int_eq(db->opt.pool_size, 0);
+	ck_assert_int_eq(db->opt.pool_mode, POOL_MODE_TRANSACTION);
+	db = config_find_db(c, "tw\"o");
+	ck_assert_int_eq(db->opt.load_balance_hosts, LOAD_BALANCE_DISABLE);
+	db = config_find_db(c, "late");
+	ck_assert_str_eq(db->opt.connect_query, "select 1; select 2");
+	ck_assert_int_eq(db->opt.query_wait_timeout, 0);
+	ck_assert_ptr_null(config_find_db(c, "*"));
+	ck_assert_ptr_null(config_find_db(c, "nobody"));
+	ck_assert_str_eq(c->fallback->opt.host, "fallback");
+	config_free(c);
+}
+END_TEST
+
+START_TEST(unset_values)
+{
+	struct config	*c = must_load(
+	    "[pgbouncer]\nmax_db_connections = 7\nquery_timeout = 3\n"
+	    "client_idle_timeout = 0\nquery_wait_timeout = 9\n"
+	    "[databases]\n"
+	    "a = max_db_connections=0 server_lifetime=0 query_wait_timeout=-1\n"
+	    "b = max_db_connections=-1 pool_size=-1 query_wait_timeout=4\n"
+	    "[users]\n"
+	    "u = query_timeout=0 max_user_connections=0 client_idle_timeout=5\n"
+	    "v = query_wait_timeout=-1\n"
+	    "w = query_wait_timeout=1.5\n"
+	    "test2 =\n");
+	const struct config_db	 *a = config_find_db(c, "a");
+	const struct config_db	 *b = config_find_db(c, "b");
+	const struct config_user *u = config_find_user(c, "u");
+	const struct config_user *v = config_find_user(c, "v");
+	const struct config_user *w = config_find_user(c, "w");
+
+	ck_assert_int_eq(a->opt.max_db_connections, OPT_UNSET);
+	ck_assert_int_eq(a->opt.server_lifetime, OPT_UNSET64);
+	ck_assert_int_eq(a->opt.query_wait_timeout, OPT_UNSET64);
+	ck_assert_int_eq(b->opt.pool_size, OPT_UNSET);
+	ck_assert_int_eq(config_max_db_connections(c, a), 7);
+	ck_assert_int_eq(config_max_db_connections(c, b), 7);
+	ck_assert_int_eq(config_max_db_connections(c, NULL), 7);
+	ck_assert_int_eq(config_server_lifetime(c, a), SEC(3600));
+	ck_assert_int_eq(config_query_timeout(c, u), SEC(3));
+	ck_assert_int_eq(config_max_user_connections(c, u), 0);
+	ck_assert_int_eq(config_client_idle_timeout(c, u), SEC(5));
+	ck_assert_int_eq(config_client_idle_timeout(c, v), 0);
+	ck_assert_int_eq(config_query_wait_timeout(c, a, NULL), SEC(9));
+	ck_assert_int_eq(config_query_wait_timeout(c, b, NULL), SEC(4));
+	ck_assert_int_eq(config_query_wait_timeout(c, b, v), SEC(4));
+	ck_assert_int_eq(config_query_wait_timeout(c, b, w), 1500000);
+	ck_assert_ptr_nonnull(config_find_user(c, "test2"));
+	config_free(c);
+}
+END_TEST
+
+START_TEST(precedence)
+{
+	struct config	*c = must_load(
+	    "[pgbouncer]\npool_mode=session\ndefault_pool_size=20\n"
+	    "reserve_pool_size=1\nmin_pool_size=2\n"
+	    "[databases]\nd = pool_mode=transaction pool_size=5 "
+	    "min_pool_size=4 max_db_client_connections=6\n"
+	    "[users]\nu = pool_mode=statement pool_size=9 "
+	    "reserve_pool_size=8 max_user_client_connections=3 "
+	    "transaction_timeout=2 idle_transaction_timeout=4\n");
+	const struct config_db	 *d = config_find_db(c, "d");
+	const struct config_user *u = config_find_user(c, "u");
+
+	ck_assert_int_eq(config_pool_mode(c, NULL, NULL), POOL_MODE_SESSION);
+	ck_assert_int_eq(config_pool_mode(c, d, NULL), POOL_MODE_TRANSACTION);
+	ck_assert_int_eq(config_pool_mode(c, d, u), POOL_MODE_STATEMENT);
+	ck_assert_int_eq(config_pool_size(c, NULL, NULL), 20);
+	ck_assert_int_eq(config_pool_size(c, d, NULL), 5);
+	ck_assert_int_eq(config_pool_size(c, d, u), 9);
+	ck_assert_int_eq(config_reserve_pool_size(c, d, NULL), 1);
+	ck_assert_int_eq(config_reserve_pool_size(c, d, u), 8);
+	ck_assert_int_eq(config_min_pool_size(c, d), 4);
+	ck_assert_int_eq(config_min_pool_size(c, NULL), 2);
+	ck_assert_int_eq(config_max_db_client_connections(c, d), 6);
+	ck_assert_int_eq(config_max_user_client_connections(c, u), 3);
+	ck_assert_int_eq(config_transaction_timeout(c, u), SEC(2));
+	ck_assert_int_eq(config_idle_transaction_timeout(c, u), SEC(4));
+	config_free(c);
+}
+END_TEST
+
+START_TEST(refused)
+{
+	refuse("", "load_init_file: main section missing from config file");
+	refuse("[databases]\na=\n",
+	    "load_init_file: main section missing from config file");
+	refuse("x = 1\n[pgbouncer]\n", "load_init_file: value without "
+	    "section: x in configuration (INI:1)");
+	refuse("[pgbouncer]\n\n[other]\n",
+	    "invalid section \"other\" in configuration (INI:3)");
+	ck_assert_ptr_nonnull(strstr(err.hint, "unknown section: other"));
+	refuse("[pgbouncer]\npool_mod = session\n",
+	    "unknown parameter: pgbouncer/pool_mod in configuration (INI:2)");
+	refuse("[pgbouncer]\npool_mode = sesion\n", "invalid value \"sesion\" "
+	    "for parameter pool_mode in configuration (INI:2)");
+	ck_assert_str_eq(err.hint,
+	    "pool_mode takes one of session, transaction, statement");
+	refuse("[pgbouncer]\nlisten_port = 6432x\n", "invalid value \"6432x\" "
+	    "for parameter listen_port in configuration (INI:2)");
+	refuse("[pgbouncer]\nlog_stats = yes\n", "invalid value \"yes\" for "
+	    "parameter log_stats in configuration (INI:2)");
+	refuse("[pgbouncer]\nauth_dbname = pgbouncer\n", "invalid value "
+	    "\"pgbouncer\" for parameter auth_dbname in configuration (INI:2)");
+	refuse("[pgbouncer]\nfoo\n", "syntax error in configuration (INI:2), "
+	    "stopping loading");
+	refuse("[pgbouncer]\n[databases]\npgbouncer = host=x\n",
+	    "database name \"pgbouncer\" is reserved in configuration (INI:3)");
+	refuse("[pgbouncer]\n[databases]\na = hst=x\n",
+	    "unrecognized connection parameter: hst in configuration (INI:3)");
+	refuse("[pgbouncer]\n[users]\na = hst=x\n",
+	    "unrecognized user parameter: hst in configuration (INI:3)");
+	refuse("[pgbouncer]\n[databases]\na = host\n",
+	    "syntax error in connection string in configuration (INI:3)");
+	refuse("[pgbouncer]\n[databases]\na = password='secret\n",
+	    "syntax error in connection string in configuration (INI:3)");
+	refuse("[pgbouncer]\n[users]\na = pool_mode=''\n",
+	    "syntax error in user settings in configuration (INI:3)");
+	refuse("[pgbouncer]\n[databases]\na = port=0\n",
+	    "invalid port: 0 in configuration (INI:3)");
+	refuse("[pgbouncer]\n[databases]\na = port=-1\n",
+	    "invalid port: -1 in configuration (INI:3)");
+	refuse("[pgbouncer]\n[databases]\na = port=65536\n",
+	    "invalid port: 65536 in configuration (INI:3)");
+	refuse("[pgbouncer]\n[databases]\na = pool_mode=x\n",
+	    "invalid pool mode: x in configuration (INI:3)");
+	refuse("[pgbouncer]\n[databases]\na = load_balance_hosts=x\n",
+	    "invalid load_balance_hosts: x in configuration (INI:3)");
+	refuse("[pgbouncer]\n[databases]\na = pool_size=many\n",
+	    "invalid value \"many\" for parameter pool_size in configuration "
+	    "(INI:3)");
+	refuse("[pgbouncer]\n[databases]\na = pool_size=99999999999\n",
+	    "invalid value \"99999999999\" for parameter pool_size in "
+	    "configuration (INI:3)");
+}
+END_TEST
+
+START_TEST(not_yet)
+{
+	struct config	*c = NULL;
+	size_t		 i;
+	static const char *const types[] = { "hba", "cert", "pam", "ldap" };
+
+	for (i = 0; i < ARRAY_LEN(types); i++) {
+		char	text[64], msg[128];
+
+		snprintf(text, sizeof(text), "[pgbouncer]\nauth_type=%s\n",
+		    types[i]);
+		snprintf(msg, sizeof(msg), "auth_type \"%s\" is not supported "
+		    "yet in configuration (INI:2)", types[i]);
+		ck_assert_int_eq(load(text, &c), ERR_NOT_YET);
+		ck_assert_str_eq(err.msg, msg);
+		ck_assert_str_eq(err.hint, "auth_type takes one of any, "
+		    "trust, plain, md5, scram-sha-256");
+	}
+	refuse("[pgbouncer]\nio_backend=io_uring\n", "io_backend \"io_uring\" "
+	    "is not supported yet in configuration (INI:2)");
+	c = must_load("[pgbouncer]\nauth_hba_file=/x\ndns_max_ttl=15\n"
+	    "dns_nxdomain_ttl=16\npeer_id=0\nauth_ldap_options=secret\n"
+	    "[peers]\n1 = host=x\n[peers]\n2 = host=y\n");
+	temp_hide_number(&c->warnings);
+	ck_assert_str_eq(buf_cstr(&c->warnings),
+	    "section [peers] is not supported yet and has no effect\n"
+	    "auth_hba_file is not supported yet and has no effect\n"
+	    "auth_ldap_options is not supported yet and has no effect\n"
+	    "dns_nxdomain_ttl is not supported yet and has no effect\n");
+	config_free(c);
+}
+END_TEST
+
+START_TEST(doubts_are_told)
+{
+	struct config	*c = must_load(
+	    "[pgbouncer]\npool_mode=transaction\nauth_user=me\n[pgbouncer]\n"
+	    "[databases]\n"
+	    "a = host=one\n"
+	    "a = host=two pool_size=20x server_lifetime=5q\n"
+	    "* = host=a\n* = host=b\n"
+	    "a123456789b123456789c123456789d123456789e123456789f123456789g12 "
+	    "= host=63\n"
+	    "a123456789b123456789c123456789d123456789e123456789f123456789g123 "
+	    "= host=64\n"
+	    "[users]\n"
+	    "u = pool_size=1\nu = pool_size=2\n");
+
+	temp_hide_number(&c->warnings);
+	ck_assert_str_eq(buf_cstr(&c->warnings),
+	    "another section [pgbouncer] sets all keys back to their "
+	    "defaults\n"
+	    "pool_size of a is not a number, read as 20\n"
+	    "server_lifetime of a is not a number, read as 5\n"
+	    "database \"a\" is listed again, this line counts\n"
+	    "database \"*\" is listed again, this line counts\n"
+	    "too long db name: a123456789b123456789c123456789d123456789e12345"
+	    "6789f123456789g123\n"
+	    "user \"u\" is listed again, this line counts\n");
+	/* Keys without a default survive the second header. */
+	ck_assert_int_eq(c->opt.pool_mode, POOL_MODE_SESSION);
+	ck_assert_str_eq(c->opt.auth_user, "me");
+	ck_assert_uint_eq(c->n_dbs, 2);
+	ck_assert_str_eq(config_find_db(c, "a")->opt.host, "two");
+	ck_assert_int_eq(config_find_db(c, "a")->opt.pool_size, 20);
+	ck_assert_int_eq(config_find_db(c, "a")->opt.server_lifetime, SEC(5));
+	ck_assert_str_eq(c->fallback->opt.host, "b");
+	ck_assert_int_eq(config_find_user(c, "u")->opt.pool_size, 2);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(tls_needs_files)
+{
+	refuse("[pgbouncer]\nclient_tls_sslmode=allow\n", "To allow TLS "
+	    "connections from clients, client_tls_key_file and "
+	    "client_tls_cert_file must be set.");
+	refuse("[pgbouncer]\nclient_tls_sslmode=verify-ca\n"
+	    "client_tls_key_file=k\nclient_tls_cert_file=c\n",
+	    "client_tls_sslmode requires client_tls_ca_file");
+	config_free(must_load("[pgbouncer]\nclient_tls_sslmode=require\n"
+	    "client_tls_key_file=k\nclient_tls_cert_file=c\n"));
+}
+END_TEST
+
+START_TEST(auth_file)
+{
+	static const char	 list[] =
+	    "; users\n\"bob\" \"first\"\n\"al\"\"x\" \"\" junk\n"
+	    "\"bob\" \"md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n";
+	char			 path[TEMP_PATH_MAX], text[256];
+	struct config		*c;
+
+	temp_write(path, list, strlen(list));
+	snprintf(text, sizeof(text), "[pgbouncer]\nauth_file = %s\n", path);
+	c = must_load(text);
+	ck_assert_uint_eq(c->n_secrets, 2);
+	ck_assert_str_eq(c->secrets[0].user, "al\"x");
+	ck_assert_str_eq(config_find_secret(c, "al\"x")->secret, "");
+	ck_assert_int_eq(config_find_secret(c, "bob")->kind,
+	    CONFIG_SECRET_MD5);
+	ck_assert_ptr_null(config_find_secret(c, "eve"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&c->warnings),
+	    "user \"bob\" is listed again in "));
+	config_free(c);
+	temp_rewrite(path, "\"bob\" secret\n", 13);
+	ck_assert_int_eq(load(text, &c), ERR_CONFIG);
+	temp_hide(err.msg, path, "LIST");
+	ck_assert_str_eq(err.msg, "broken auth file (LIST:1)");
+	unlink(path);
+	ck_assert_int_eq(load(text, &c), ERR_NOT_FOUND);
+	temp_hide(err.msg, path, "LIST");
+	ck_assert_str_eq(err.msg,
+	    "could not open auth_file LIST: No such file or directory");
+}
+END_TEST
+
+START_TEST(command_line)
+{
+	static const char	 ini[] = "[pgbouncer]\nuser=fromfile\nverbose=1\n";
+	char			 path[TEMP_PATH_MAX];
+	struct config_source	 source = { path, "fromargv", 1, NULL };
+	struct config		*c;
+
+	temp_write(path, ini, strlen(ini));
+	ck_assert_int_eq(config_load(&source, &c, NULL), 0);
+	ck_assert_str_eq(c->opt.user, "fromargv");
+	ck_assert_int_eq(c->opt.verbose, 2);
+	ck_assert_str_eq(c->opt.conffile, path);
+	config_free(c);
+	source.verbose = 9;
+	ck_assert_int_eq(config_load(&source, &c, NULL), 0);
+	ck_assert_int_eq(c->opt.verbose, 3);
+	config_free(c);
+	unlink(path);
+	memset(&err, 0, sizeof(err));
+	ck_assert_int_eq(config_load(&source, &c, &err), ERR_NOT_FOUND);
+	temp_hide(err.msg, path, "INI");
+	ck_assert_str_eq(err.msg,
+	    "could not load file \"INI\": No such file or directory");
+}
+END_TEST
+
+START_TEST(reload_keeps_what_is_fixed)
+{
+	static const char	 one[] = "[pgbouncer]\nlisten_port=1\n"
+	    "pool_mode=session\n";
+	static const char	 two[] = "[pgbouncer]\nlisten_port=2\n"
+	    "pool_mode=statement\nlisten_addr=*\n";
+	char			 path[TEMP_PATH_MAX];
+	struct config_source	 source = { .path = path };
+	struct config		*a, *b;
+
+	temp_write(path, one, strlen(one));
+	ck_assert_int_eq(config_load(&source, &a, NULL), 0);
+	temp_rewrite(path, two, strlen(two));
+	source.running = a;
+	ck_assert_int_eq(config_load(&source, &b, NULL), 0);
+	ck_assert_int_eq(b->opt.listen_port, 1);
+	ck_assert_uint_eq(b->opt.listen_addr.n, 0);
+	ck_assert_int_eq(b->opt.pool_mode, POOL_MODE_STATEMENT);
+	ck_assert_str_eq(buf_cstr(&b->warnings),
+	    "listen_addr:  -> * has to wait for a restart\n"
+	    "listen_port: 1 -> 2 has to wait for a restart\n");
+	ck_assert_str_eq(buf_cstr(&b->changes),
+	    "pool_mode: session -> statement\n");
+	config_free(a);
+	config_free(b);
+	unlink(path);
+}
+END_TEST
+
+struct seen {
+	char	text[512];
+};
+
+static void
+note(void *arg, enum config_change change, const char *name,
+    const struct config_db *before, const struct config_db *after)
+{
+	static const char	 letters[] = "+-!~";
+	struct seen		*s = arg;
+	size_t			 n = strlen(s->text);
+
+	ck_assert((before == NULL) == (change == CONFIG_ADDED));
+	ck_assert((after == NULL) == (change == CONFIG_REMOVED));
+	snprintf(s->text + n, sizeof(s->text) - n, "%c%s ", letters[change],
+	    name);
+}
+
+START_TEST(differences)
+{
+	struct config	*a = must_load("[pgbouncer]\n[databases]\n"
+	    "gone = host=x\nhost = host=x\nmode = pool_mode=session\n"
+	    "pass = password=a\nsame = host=x port=1\nuser = user=a\n"
+	    "* = host=x\n");
+	struct config	*b = must_load("[pgbouncer]\n[databases]\n"
+	    "fresh = host=x\nhost = host=y\nmode = pool_mode=statement\n"
+	    "pass = password=b\nsame = port=1 host=x\nuser = \nzz =\n"
+	    "* = host=y\n");
+	struct seen	 s = { "" };
+
+	config_diff(a, a, note, &s);
+	ck_assert_str_eq(s.text, "");
+	config_diff(a, b, note, &s);
+	ck_assert_str_eq(s.text,
+	    "+fresh -gone !host ~mode ~pass !user +zz !* ");
+	config_free(a);
+	config_free(b);
+}
+END_TEST
+
+START_TEST(dump_hides_secrets_and_reads_back)
+{
+	struct config	*c = must_load("[pgbouncer]\n"
+	    "query_wait_timeout=1.25\nunix_socket_mode=0700\n[databases]\n"
+	    "'a b' = host=x password=hush application_name='it''s a'\n"
+	    "* = host=y\n[users]\nu = pool_size=3\n");
+	struct config	*again;
+	struct buf	 one = { 0 }, two = { 0 };
+
+	config_dump(c, &one);
+	ck_assert_ptr_null(strstr(buf_cstr(&one), "hush"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&one), "unix_socket_mode = 448"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&one),
+	    "'a b' = host=x password=**** application_name='it''s a'\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&one), ";auth_file = \n"));
+	again = must_load(buf_cstr(&one));
+	/* conffile was set, to the name of the first temporary file. */
+	ck_assert_str_eq(again->opt.conffile, c->opt.conffile);
+	config_dump(again, &two);
+	ck_assert_str_eq(buf_cstr(&one), buf_cstr(&two));
+	buf_release(&one);
+	buf_release(&two);
+	config_free(c);
+	config_free(again);
+}
+END_TEST
+
+START_TEST(test_run)
+{
+	static const char	 ini[] = "[pgbouncer]\nauth_hba_file=x\n"
+	    "[databases]\na=\n*=\n[users]\nu=\n";
+	char			 path[TEMP_PATH_MAX];
+	struct buf		 out = { 0 };
+
+	temp_write(path, ini, strlen(ini));
+	ck_assert_int_eq(config_test(path, &out, &err), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "warning: auth_hba_file "
+	    "is not supported yet and has no effect\n"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), ": ok, 2 databases, "
+	    "1 users with settings, 0 users in the auth file\n"));
+	temp_rewrite(path, "[x]\n", 4);
+	ck_assert_int_eq(config_test(path, &out, &err), ERR_CONFIG);
+	buf_release(&out);
+	unlink(path);
+}
+END_TEST
+
+/* 139 databases with forced users, added and removed 40 times. */
+START_TEST(many_reloads)
+{
+	struct buf	text = { 0 };
+	struct config	*empty = must_load("[pgbouncer]\n"), *full;
+	int		i;
+
+	buf_append_str(&text, "[pgbouncer]\n[databases]\n");
+	for (i = 0; i < 139; i++)
+		buf_printf(&text, "db%d = host=127.0.0.1 user=user%d\n", i, i);
+	for (i = 0; i < 40; i++) {
+		full = must_load(buf_cstr(&text));
+		ck_assert_uint_eq(full->n_dbs, 139);
+		ck_assert_str_eq(config_find_db(full, "db138")->opt.user,
+		    "user138");
+		config_free(full);
+	}
+	config_free(empty);
+	buf_release(&text);
+}
+END_TEST
+
+UNIT_MAIN("config", defaults, databases, unset_values, precedence, refused,
+    not_yet, doubts_are_told, tls_needs_files, auth_file, command_line,
+    reload_keeps_what_is_fixed, differences,
+    dump_hides_secrets_and_reads_back, test_run, many_reloads)
