@@ -33,6 +33,18 @@ authfile_release(struct config_secret *s)
 }
 
 static bool
+is_md5(const char *s)
+{
+	size_t	i;
+
+	if (strncmp(s, "md5", 3) != 0)
+		return false;
+	for (i = 3; text_is_digit(s[i]) || (s[i] >= 'a' && s[i] <= 'f'); i++)
+		;
+	return i == 35 && s[i] == '\0';
+}
+
+static bool
 is_scram(const char *s)
 {
 	static const char start[] = "SCRAM-SHA-256$";
@@ -58,8 +70,7 @@ is_scram(const char *s)
 enum config_secret_kind
 config_secret_kind(const char *s)
 {
-	if (strncmp(s, "md5", 3) == 0 && strlen(s) == 35 &&
-	    strspn(s + 3, "0123456789abcdef") == 32)
+	if (is_md5(s))
 		return CONFIG_SECRET_MD5;
 	return is_scram(s) ? CONFIG_SECRET_SCRAM : CONFIG_SECRET_PLAIN;
 }
