@@ -44,18 +44,14 @@ buf_failed(const struct buf *b)
 	return b->failed;
 }
 
-char *
-buf_reserve(struct buf *b, size_t n)
+/* Makes room for n bytes behind the content, whatever the maximum is. */
+static char *
+make_room(struct buf *b, size_t n)
 {
-	size_t	max = b->max == 0 ? BUF_MAX_DEFAULT : b->max;
 	size_t	cap;
 	char	*p;
 
-	if (b->failed || n > max || b->len > max - n) {
-		b->failed = true;
-		return NULL;
-	}
-	if (b->cap - b->off - b->len >= n && b->data != NULL)
+	if (b->data != NULL && b->cap - b->off - b->len >= n)
 		return b->data + b->off + b->len;
 	/* Reclaim what was consumed before asking for more. */
 	if (b->off > 0) {
@@ -66,7 +62,7 @@ buf_reserve(struct buf *b, size_t n)
 	}
 	cap = MAX(b->cap, (size_t)MIN_CAP);
 	while (cap < b->len + n)
-		cap *= 2;
+		cap = cap > SIZE_MAX / 2 ? b->len + n : cap * 2;
 	p = realloc(b->data, cap);
 	if (p == NULL) {
 		b->failed = true;
@@ -75,6 +71,23 @@ buf_reserve(struct buf *b, size_t n)
 	b->data = p;
 	b->cap = cap;
 	return b->data + b->len;
+}
+
+/* True if n more bytes stay within the maximum; else the error is set. */
+static bool
+may_hold(struct buf *b, size_t n)
+{
+	size_t	max = b->max == 0 ? BUF_MAX_DEFAULT : b->max;
+
+	if (b->failed || n > max || b->len > max - n)
+		b->failed = true;
+	return !b->failed;
+}
+
+char *
+buf_reserve(struct buf *b, size_t n)
+{
+	return may_hold(b, n) ? make_room(b, n) : NULL;
 }
 
 void
@@ -154,7 +167,10 @@ buf_printf(struct buf *b, const char *fmt, ...)
 		b->failed = true;
 		return;
 	}
-	p = buf_reserve(b, (size_t)n + 1);
+	/* vsnprintf() wants room for a NUL that is not content. */
+	if (!may_hold(b, (size_t)n))
+		return;
+	p = make_room(b, (size_t)n + 1);
 	if (p == NULL)
 		return;
 	va_start(ap, fmt);
@@ -199,11 +215,10 @@ const char *
 buf_cstr(struct buf *b)
 {
 	bool	failed = b->failed;
-	char	*p;
+	char	*p = make_room(b, 1);
 
-	b->failed = false;
-	p = buf_reserve(b, 1);
-	b->failed |= failed;
+	/* A full buffer has its NUL behind the maximum: no failure. */
+	b->failed = failed;
 	if (p == NULL)
 		return "";
 	*p = '\0';

@@ -70,7 +70,7 @@ void	 buf_truncate(struct buf *, size_t n);
 static inline const char *
 buf_bytes(const struct buf *b)
 {
-	return b->data + b->off;
+	return b->data == NULL ? NULL : b->data + b->off;
 }
 
 static inline size_t
@@ -81,7 +81,8 @@ buf_len(const struct buf *b)
 
 /*
  * The unread bytes as a NUL-terminated string, valid until the next append;
- * "" if a failure left nothing. The NUL is not part of the content.
+ * "" if there is no memory for that. The NUL is not part of the content and
+ * does not count against the maximum.
  */
 const char *buf_cstr(struct buf *);
 

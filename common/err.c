@@ -22,6 +22,21 @@ is_ours(int code)
 	return code <= ERR_FIRST && code >= ERR_LAST;
 }
 
+/*
+ * Sets code and message and empties the hint. By way of a second buffer,
+ * because an argument may be the old message.
+ */
+static void
+format(struct err *e, int code, const char *fmt, va_list ap)
+{
+	char	msg[sizeof(e->msg)];
+
+	vsnprintf(msg, sizeof(msg), fmt, ap);
+	memcpy(e->msg, msg, sizeof(msg));
+	e->code = code;
+	e->hint[0] = '\0';
+}
+
 int
 err_set(struct err *e, int code, const char *fmt, ...)
 {
@@ -29,10 +44,8 @@ err_set(struct err *e, int code, const char *fmt, ...)
 
 	if (e == NULL)
 		return code;
-	e->code = code;
-	e->hint[0] = '\0';
 	va_start(ap, fmt);
-	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	format(e, code, fmt, ap);
 	va_end(ap);
 	return code;
 }
@@ -70,10 +83,8 @@ err_sys(struct err *e, int errnum, const char *fmt, ...)
 
 	if (e == NULL)
 		return code;
-	e->code = code;
-	e->hint[0] = '\0';
 	va_start(ap, fmt);
-	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	format(e, code, fmt, ap);
 	va_end(ap);
 	len = strlen(e->msg);
 	if (strerror_r(errnum, text, sizeof(text)) != 0)
@@ -85,37 +96,40 @@ err_sys(struct err *e, int errnum, const char *fmt, ...)
 int
 err_wrap(struct err *e, const char *fmt, ...)
 {
-	char	old[sizeof(e->msg)];
-	size_t	len;
+	char	msg[sizeof(e->msg)];
+	size_t	len, rest;
 	va_list	ap;
 
 	if (e == NULL)
 		return ERR_GENERAL;
-	memcpy(old, e->msg, sizeof(old));
 	va_start(ap, fmt);
-	vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	len = strlen(e->msg);
-	if (len + 3 < sizeof(e->msg)) {
-		memcpy(e->msg + len, ": ", 3);
+	len = strlen(msg);
+	/* What does not fit is cut from the end of the old text. */
+	if (len + 2 < sizeof(msg)) {
+		memcpy(msg + len, ": ", 2);
 		len += 2;
-		/* What does not fit is cut from the end of the old text. */
-		memcpy(e->msg + len, old, sizeof(e->msg) - len - 1);
-		e->msg[sizeof(e->msg) - 1] = '\0';
+		rest = MIN(strlen(e->msg), sizeof(msg) - len - 1);
+		memcpy(msg + len, e->msg, rest);
+		msg[len + rest] = '\0';
 	}
+	memcpy(e->msg, msg, sizeof(msg));
 	return e->code;
 }
 
 int
 err_hint(struct err *e, const char *fmt, ...)
 {
+	char	hint[sizeof(e->hint)];
 	va_list	ap;
 
 	if (e == NULL)
 		return ERR_GENERAL;
 	va_start(ap, fmt);
-	vsnprintf(e->hint, sizeof(e->hint), fmt, ap);
+	vsnprintf(hint, sizeof(hint), fmt, ap);
 	va_end(ap);
+	memcpy(e->hint, hint, sizeof(hint));
 	return e->code;
 }
 

@@ -34,6 +34,7 @@ enum err_code {
 /*
  * One failure. Zero-initialise it (`struct err e = {0}`); code 0 means "no
  * error". It owns no memory, may be copied, and long texts are cut.
+ * The arguments of a format may point into the struct that is being set.
  */
 struct err {
 	int	code;

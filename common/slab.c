@@ -102,7 +102,6 @@ slab_release(struct slab *s)
 	assert(s->used == 0);
 	for (b = s->blocks; b != NULL; b = next) {
 		next = b->next;
-		REVEAL(b->items, s->size);
 		free(b);
 	}
 	s->blocks = NULL;
