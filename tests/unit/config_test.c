@@ -1,45 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/base.h"
 #include "pooler/config.h"
+#include "tests/unit/config_load.h"
 #include "tests/unit/unit.h"
-#include "tests/unit/tempfile.h"
-
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "common/err.h"
-
-#define SEC(n)	((int64_t)(n) * 1000000)
-
-static struct err err;
-
-/* Loads text as an ini file; the file's own name reads INI in messages. */
-static int
-load(const char *text, struct config **out)
-{
-	char			 path[TEMP_PATH_MAX];
-	struct config_source	 source = { .path = path };
-	int			 rc;
-
-	temp_write(path, text, strlen(text));
-	memset(&err, 0, sizeof(err));
-	rc = config_load(&source, out, &err);
-	temp_hide(err.msg, path, "INI");
-	temp_hide(err.hint, path, "INI");
-	unlink(path);
-	return rc;
-}
-
-static struct config *
-must_load(const char *text)
-{
-	struct config	*c = NULL;
-
-	if (load(text, &c) != 0)
-		ck_abort_msg("%s (%s)", err.msg, err.hint);
-	return c;
-}
 
 static void
 refuse(const char *text, const char *msg)
@@ -117,77 +80,6 @@ START_TEST(databases)
 	ck_assert_ptr_null(config_find_db(c, "*"));
 	ck_assert_ptr_null(config_find_db(c, "nobody"));
 	ck_assert_str_eq(c->fallback->opt.host, "fallback");
-	config_free(c);
-}
-END_TEST
-
-START_TEST(unset_values)
-{
-	struct config	*c = must_load(
-	    "[pgbouncer]\nmax_db_connections = 7\nquery_timeout = 3\n"
-	    "client_idle_timeout = 0\nquery_wait_timeout = 9\n"
-	    "[databases]\n"
-	    "a = max_db_connections=0 server_lifetime=0 query_wait_timeout=-1\n"
-	    "b = max_db_connections=-1 pool_size=-1 query_wait_timeout=4\n"
-	    "[users]\n"
-	    "u = query_timeout=0 max_user_connections=0 client_idle_timeout=5\n"
-	    "v = query_wait_timeout=-1\n"
-	    "w = query_wait_timeout=1.5\n"
-	    "test2 =\n");
-	const struct config_db	 *a = config_find_db(c, "a");
-	const struct config_db	 *b = config_find_db(c, "b");
-	const struct config_user *u = config_find_user(c, "u");
-	const struct config_user *v = config_find_user(c, "v");
-	const struct config_user *w = config_find_user(c, "w");
-
-	ck_assert_int_eq(a->opt.max_db_connections, OPT_UNSET);
-	ck_assert_int_eq(a->opt.server_lifetime, OPT_UNSET64);
-	ck_assert_int_eq(a->opt.query_wait_timeout, OPT_UNSET64);
-	ck_assert_int_eq(b->opt.pool_size, OPT_UNSET);
-	ck_assert_int_eq(config_max_db_connections(c, a), 7);
-	ck_assert_int_eq(config_max_db_connections(c, b), 7);
-	ck_assert_int_eq(config_max_db_connections(c, NULL), 7);
-	ck_assert_int_eq(config_server_lifetime(c, a), SEC(3600));
-	ck_assert_int_eq(config_query_timeout(c, u), SEC(3));
-	ck_assert_int_eq(config_max_user_connections(c, u), 0);
-	ck_assert_int_eq(config_client_idle_timeout(c, u), SEC(5));
-	ck_assert_int_eq(config_client_idle_timeout(c, v), 0);
-	ck_assert_int_eq(config_query_wait_timeout(c, a, NULL), SEC(9));
-	ck_assert_int_eq(config_query_wait_timeout(c, b, NULL), SEC(4));
-	ck_assert_int_eq(config_query_wait_timeout(c, b, v), SEC(4));
-	ck_assert_int_eq(config_query_wait_timeout(c, b, w), 1500000);
-	ck_assert_ptr_nonnull(config_find_user(c, "test2"));
-	config_free(c);
-}
-END_TEST
-
-START_TEST(precedence)
-{
-	struct config	*c = must_load(
-	    "[pgbouncer]\npool_mode=session\ndefault_pool_size=20\n"
-	    "reserve_pool_size=1\nmin_pool_size=2\n"
-	    "[databases]\nd = pool_mode=transaction pool_size=5 "
-	    "min_pool_size=4 max_db_client_connections=6\n"
-	    "[users]\nu = pool_mode=statement pool_size=9 "
-	    "reserve_pool_size=8 max_user_client_connections=3 "
-	    "transaction_timeout=2 idle_transaction_timeout=4\n");
-	const struct config_db	 *d = config_find_db(c, "d");
-	const struct config_user *u = config_find_user(c, "u");
-
-	ck_assert_int_eq(config_pool_mode(c, NULL, NULL), POOL_MODE_SESSION);
-	ck_assert_int_eq(config_pool_mode(c, d, NULL), POOL_MODE_TRANSACTION);
-	ck_assert_int_eq(config_pool_mode(c, d, u), POOL_MODE_STATEMENT);
-	ck_assert_int_eq(config_pool_size(c, NULL, NULL), 20);
-	ck_assert_int_eq(config_pool_size(c, d, NULL), 5);
-	ck_assert_int_eq(config_pool_size(c, d, u), 9);
-	ck_assert_int_eq(config_reserve_pool_size(c, d, NULL), 1);
-	ck_assert_int_eq(config_reserve_pool_size(c, d, u), 8);
-	ck_assert_int_eq(config_min_pool_size(c, d), 4);
-	ck_assert_int_eq(config_min_pool_size(c, NULL), 2);
-	ck_assert_int_eq(config_max_db_client_connections(c, d), 6);
-	ck_assert_int_eq(config_max_user_client_connections(c, u), 3);
-	ck_assert_int_eq(config_transaction_timeout(c, u), SEC(2));
-	ck_assert_int_eq(config_idle_transaction_timeout(c, u), SEC(4));
 	config_free(c);
 }
 END_TEST
@@ -419,93 +311,6 @@ START_TEST(reload_keeps_what_is_fixed)
 }
 END_TEST
 
-struct seen {
-	char	text[512];
-};
-
-static void
-note(void *arg, enum config_change change, const char *name,
-    const struct config_db *before, const struct config_db *after)
-{
-	static const char	 letters[] = "+-!~";
-	struct seen		*s = arg;
-	size_t			 n = strlen(s->text);
-
-	ck_assert((before == NULL) == (change == CONFIG_ADDED));
-	ck_assert((after == NULL) == (change == CONFIG_REMOVED));
-	snprintf(s->text + n, sizeof(s->text) - n, "%c%s ", letters[change],
-	    name);
-}
-
-START_TEST(differences)
-{
-	struct config	*a = must_load("[pgbouncer]\n[databases]\n"
-	    "gone = host=x\nhost = host=x\nmode = pool_mode=session\n"
-	    "pass = password=a\nsame = host=x port=1\nuser = user=a\n"
-	    "* = host=x\n");
-	struct config	*b = must_load("[pgbouncer]\n[databases]\n"
-	    "fresh = host=x\nhost = host=y\nmode = pool_mode=statement\n"
-	    "pass = password=b\nsame = port=1 host=x\nuser = \nzz =\n"
-	    "* = host=y\n");
-	struct seen	 s = { "" };
-
-	config_diff(a, a, note, &s);
-	ck_assert_str_eq(s.text, "");
-	config_diff(a, b, note, &s);
-	ck_assert_str_eq(s.text,
-	    "+fresh -gone !host ~mode ~pass !user +zz !* ");
-	config_free(a);
-	config_free(b);
-}
-END_TEST
-
-START_TEST(dump_hides_secrets_and_reads_back)
-{
-	struct config	*c = must_load("[pgbouncer]\n"
-	    "query_wait_timeout=1.25\nunix_socket_mode=0700\n[databases]\n"
-	    "'a b' = host=x password=hush application_name='it''s a'\n"
-	    "* = host=y\n[users]\nu = pool_size=3\n");
-	struct config	*again;
-	struct buf	 one = { 0 }, two = { 0 };
-
-	config_dump(c, &one);
-	ck_assert_ptr_null(strstr(buf_cstr(&one), "hush"));
-	ck_assert_ptr_nonnull(strstr(buf_cstr(&one), "unix_socket_mode = 448"));
-	ck_assert_ptr_nonnull(strstr(buf_cstr(&one),
-	    "'a b' = host=x password=**** application_name='it''s a'\n"));
-	ck_assert_ptr_nonnull(strstr(buf_cstr(&one), ";auth_file = \n"));
-	again = must_load(buf_cstr(&one));
-	/* conffile was set, to the name of the first temporary file. */
-	ck_assert_str_eq(again->opt.conffile, c->opt.conffile);
-	config_dump(again, &two);
-	ck_assert_str_eq(buf_cstr(&one), buf_cstr(&two));
-	buf_release(&one);
-	buf_release(&two);
-	config_free(c);
-	config_free(again);
-}
-END_TEST
-
-START_TEST(test_run)
-{
-	static const char	 ini[] = "[pgbouncer]\nauth_hba_file=x\n"
-	    "[databases]\na=\n*=\n[users]\nu=\n";
-	char			 path[TEMP_PATH_MAX];
-	struct buf		 out = { 0 };
-
-	temp_write(path, ini, strlen(ini));
-	ck_assert_int_eq(config_test(path, &out, &err), 0);
-	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "warning: auth_hba_file "
-	    "is not supported yet and has no effect\n"));
-	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), ": ok, 2 databases, "
-	    "1 users with settings, 0 users in the auth file\n"));
-	temp_rewrite(path, "[x]\n", 4);
-	ck_assert_int_eq(config_test(path, &out, &err), ERR_CONFIG);
-	buf_release(&out);
-	unlink(path);
-}
-END_TEST
-
 /* 139 databases with forced users, added and removed 40 times. */
 START_TEST(many_reloads)
 {
@@ -528,7 +333,6 @@ START_TEST(many_reloads)
 }
 END_TEST
 
-UNIT_MAIN("config", defaults, databases, unset_values, precedence, refused,
-    not_yet, doubts_are_told, tls_needs_files, auth_file, command_line,
-    reload_keeps_what_is_fixed, differences,
-    dump_hides_secrets_and_reads_back, test_run, many_reloads)
+UNIT_MAIN("config", defaults, databases, refused, not_yet, doubts_are_told,
+    tls_needs_files, auth_file, command_line, reload_keeps_what_is_fixed,
+    many_reloads)
