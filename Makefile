@@ -90,6 +90,11 @@ $(B)/unit/%_test: $(B)/tests/unit/%_test.o $(B)/libpooler.a $(B)/libarchiver.a \
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_unit)
 unit: $(UNIT_BIN)
 
+# Programs that the end-to-end tests run.
+$(B)/e2e/%: $(B)/tests/e2e/%.o $(B)/libpooler.a $(B)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_pooler) $(LIB_pq)
+
 clean:
 	rm -rf build build-asan build-tsan
 
