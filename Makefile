@@ -56,7 +56,8 @@ PROGRAMS := $(if $(wildcard pooler/main.c),$(B)/homelab-pooler) \
 	$(if $(wildcard homelabctl/main.c),$(B)/homelabctl)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
-.PHONY: all unit check lint deps demo bench man install clean
+.PHONY: all unit check lint deps demo bench man man-check gen gen-check \
+	install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -94,6 +95,26 @@ unit: $(UNIT_BIN)
 $(B)/e2e/%: $(B)/tests/e2e/%.o $(B)/libpooler.a $(B)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_pooler) $(LIB_pq)
+
+# Manuals and sample files come from templates and the option tables. The
+# samples are committed; gen-check fails if they are not what gen would write.
+MAN_PAGES := $(patsubst man/%.in,$(B)/man/%,$(wildcard man/*.in))
+GENERATED := $(patsubst %.in,%,$(wildcard etc/*/*.in))
+
+$(B)/mangen: $(B)/man/mangen.o $(B)/libpooler.a $(B)/libarchiver.a \
+    $(B)/libhomelabctl.a $(B)/libcommon.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_unit)
+$(B)/man/%: man/%.in $(B)/mangen
+	@mkdir -p $(@D)
+	$(B)/mangen $< > $@
+man: $(MAN_PAGES)
+gen: $(B)/mangen
+	@for f in $(GENERATED); do $(B)/mangen $$f.in > $$f || exit 1; done
+gen-check: $(B)/mangen
+	@for f in $(GENERATED); do $(B)/mangen $$f.in | cmp -s - $$f || \
+	    { echo "$$f is out of date: run make gen" >&2; exit 1; }; done
+man-check: man
+	@! mandoc -Tlint -W style $(MAN_PAGES) | grep -v 'referenced manual not found'
 
 clean:
 	rm -rf build build-asan build-tsan

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mangen - fills the option tables into manuals and sample files.
+ *
+ *	mangen file.in > file
+ *
+ * A line that is one of these is replaced:
+ *
+ *	@OPTIONS table@		by an mdoc list	(common/optdoc.h)
+ *	@SAMPLE table@		by the body of a sample ini section
+ *	@PAIRS table@		by comments on the pairs of a line
+ *	@WORDS table@		by words for shell completion
+ *
+ * and @VERSION@ anywhere by the version. Build-time only. A program that
+ * has an option table adds it to the list below.
+ */
+#include "common/base.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/opt.h"
+#include "common/optdoc.h"
+#include "pooler/options.h"
+
+static const struct {
+	const char		*name;
+	const struct opt_table	*table;
+} tables[] = {
+	{ "pooler",		&pooler_option_table },
+	{ "pooler-database",	&pooler_db_table },
+	{ "pooler-user",	&pooler_user_table },
+};
+
+static const struct {
+	const char	*word;
+	void		(*print)(const struct opt_table *, struct buf *);
+} makers[] = {
+	{ "@OPTIONS ",	optdoc_mdoc },
+	{ "@SAMPLE ",	optdoc_ini },
+	{ "@PAIRS ",	optdoc_pairs },
+	{ "@WORDS ",	optdoc_words },
+};
+
+/* The table called "name@\n", NULL if there is none. */
+static const struct opt_table *
+find_table(const char *name)
+{
+	size_t	i, n;
+
+	for (i = 0; i < ARRAY_LEN(tables); i++) {
+		n = strlen(tables[i].name);
+		if (strncmp(name, tables[i].name, n) == 0 &&
+		    strcmp(name + n, "@\n") == 0)
+			return tables[i].table;
+	}
+	return NULL;
+}
+
+/* Appends a line with the version filled in. */
+static void
+put_line(const char *line, struct buf *out)
+{
+	static const char	 mark[] = "@VERSION@";
+	const char		*p;
+
+	for (; (p = strstr(line, mark)) != NULL; line = p + strlen(mark)) {
+		buf_append(out, line, (size_t)(p - line));
+		buf_append_str(out, HOMELAB_VERSION);
+	}
+	buf_append_str(out, line);
+}
+
+/* Returns false for a mark that names no table. */
+static bool
+put_expanded(const char *line, struct buf *out)
+{
+	const struct opt_table	*t;
+	size_t			 i, n;
+
+	for (i = 0; i < ARRAY_LEN(makers); i++) {
+		n = strlen(makers[i].word);
+		if (strncmp(line, makers[i].word, n) != 0)
+			continue;
+		t = find_table(line + n);
+		if (t != NULL)
+			makers[i].print(t, out);
+		return t != NULL;
+	}
+	put_line(line, out);
+	return true;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct buf	out = { 0 };
+	char		line[4096];
+	FILE		*in;
+	int		n;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: mangen file.in > file\n");
+		return 2;
+	}
+	in = fopen(argv[1], "r");
+	if (in == NULL) {
+		fprintf(stderr, "mangen: %s: %s\n", argv[1], strerror(errno));
+		return 1;
+	}
+	for (n = 1; fgets(line, sizeof(line), in) != NULL; n++) {
+		if (!put_expanded(line, &out)) {
+			fprintf(stderr, "mangen: %s:%d: no such table\n",
+			    argv[1], n);
+			fclose(in);
+			return 1;
+		}
+	}
+	fclose(in);
+	if (buf_failed(&out) || fwrite(buf_bytes(&out), 1, buf_len(&out),
+	    stdout) != buf_len(&out) || fflush(stdout) != 0) {
+		fprintf(stderr, "mangen: cannot write\n");
+		return 1;
+	}
+	buf_release(&out);
+	return 0;
+}
