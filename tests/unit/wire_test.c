@@ -6,18 +6,10 @@
 
 #include "common/err.h"
 #include "tests/unit/unit.h"
+#include "tests/unit/wire_recorded.h"
 
 /* A string literal as bytes: embedded NULs count, the last one does not. */
 #define BYTES(s)	(s), sizeof(s) - 1
-
-static void
-expect(struct buf *b, const char *bytes, size_t n)
-{
-	ck_assert(!buf_failed(b));
-	ck_assert_uint_eq(buf_len(b), n);
-	ck_assert_mem_eq(buf_bytes(b), bytes, n);
-	buf_clear(b);
-}
 
 START_TEST(header)
 {
@@ -186,9 +178,7 @@ START_TEST(errors_and_notices)
 	static const char real[] = "SFATAL\0VFATAL\0C28P01\0"
 	    "Mpassword authentication failed for user \"al\"\0"
 	    "Fauth.c\0L335\0Rauth_failed\0";
-	struct wire_error e = { .severity = "WARNING", .sqlstate = "08P01",
-	    .message = "no" };
-	struct buf	b = { 0 };
+	struct wire_error e;
 	size_t		n;
 
 	ck_assert_int_eq(wire_parse_error(real, sizeof(real), &e), 0);
@@ -213,16 +203,6 @@ START_TEST(errors_and_notices)
 	/* Before 9.6 there was no V. */
 	ck_assert_int_eq(wire_parse_error(BYTES("SX\0C1\0MX\0\0"), &e), 0);
 	ck_assert_str_eq(e.level, "");
-
-	e = (struct wire_error){ .severity = "FATAL", .sqlstate = "08P01",
-	    .message = "bad", .detail = "", .hint = "do" };
-	wire_put_error(&b, WIRE_BE_ERROR, &e);
-	expect(&b, BYTES("E\0\0\0\x23SFATAL\0VFATAL\0C08P01\0Mbad\0Hdo\0\0"));
-	e.detail = "d";
-	e.hint = NULL;
-	wire_put_error(&b, WIRE_BE_NOTICE, &e);
-	expect(&b, BYTES("N\0\0\0\x22SFATAL\0VFATAL\0C08P01\0Mbad\0Dd\0\0"));
-	buf_release(&b);
 }
 END_TEST
 
@@ -375,7 +355,7 @@ START_TEST(small_client_messages)
 }
 END_TEST
 
-START_TEST(rows)
+START_TEST(descriptions_and_rows)
 {
 	static const char desc[] = "\0\2a\0\0\0\0\0\0\0\0\0\0\x17\0\4"
 	    "\xff\xff\xff\xff\0\0b\0\0\0\0\0\0\0\0\0\0\x19\xff\xff"
@@ -420,134 +400,166 @@ START_TEST(rows)
 }
 END_TEST
 
-START_TEST(build_for_clients)
+/* What a session of each side looked like, as it was parsed. */
+static void
+note_server_message(uint8_t type, const char *p, size_t n, struct buf *log)
 {
-	static const char *const options[] = { "_pq_.a", "_pq_.b" };
-	static const struct wire_column columns[] = {
-		{ "n", WIRE_OID_INT8 }, { "t", WIRE_OID_TEXT },
-		{ "i", WIRE_OID_INT4 }
-	};
-	struct wire_key	key = { 7, "abcd", 4 };
-	struct buf	b = { 0 };
-	uint16_t	n;
-	size_t		at;
+	struct wire_error e;
+	struct wire_key	key;
+	struct wire_in	in;
+	const char	*k, *v;
+	int32_t		code;
+	uint16_t	columns;
+	size_t		len;
+	char		tx;
 
-	wire_put_auth(&b, WIRE_AUTH_OK, NULL, 0);
-	expect(&b, BYTES("R\0\0\0\x08\0\0\0\0"));
-	wire_put_auth(&b, WIRE_AUTH_CLEARTEXT, NULL, 0);
-	expect(&b, BYTES("R\0\0\0\x08\0\0\0\3"));
-	wire_put_auth(&b, WIRE_AUTH_MD5, "salt", 4);
-	expect(&b, BYTES("R\0\0\0\x0c\0\0\0\5salt"));
-	wire_put_auth_sasl(&b, "SCRAM-SHA-256");
-	expect(&b, BYTES("R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0"));
-	wire_put_auth(&b, WIRE_AUTH_SASL_FINAL, "v=x", 3);
-	expect(&b, BYTES("R\0\0\0\x0b\0\0\0\x0cv=x"));
-	wire_put_parameter_status(&b, "a", "b");
-	expect(&b, BYTES("S\0\0\0\x08""a\0b\0"));
-	wire_put_backend_key(&b, &key);
-	expect(&b, BYTES("K\0\0\0\x0c\0\0\0\7abcd"));
-	wire_put_ready(&b, WIRE_TX_FAILED);
-	expect(&b, BYTES("Z\0\0\0\5E"));
-	wire_put_negotiate(&b, WIRE_VERSION(3, 0), options, 2);
-	expect(&b, BYTES("v\0\0\0\x1a\0\3\0\0\0\0\0\2_pq_.a\0_pq_.b\0"));
-	wire_put_empty(&b, WIRE_BE_PARSE_COMPLETE);
-	expect(&b, BYTES("1\0\0\0\4"));
-	wire_put_string(&b, WIRE_BE_COMMAND_COMPLETE, "SHOW");
-	expect(&b, BYTES("C\0\0\0\x09SHOW\0"));
-
-	wire_put_row_description(&b, columns, 3);
-	ck_assert_uint_eq(buf_len(&b), 1 + 4 + 2 + 3 * 20);
-	ck_assert_int_eq(wire_parse_row_description(buf_bytes(&b) + 5,
-	    buf_len(&b) - 5, &n), 0);
-	ck_assert_uint_eq(n, 3);
-	/* Type and size of the first and the second column. */
-	ck_assert_mem_eq(buf_bytes(&b) + 15, "\0\0\0\x14\0\x08", 6);
-	ck_assert_mem_eq(buf_bytes(&b) + 35, "\0\0\0\x19\xff\xff", 6);
-	buf_clear(&b);
-	at = wire_row_open(&b, 2);
-	wire_row_text(&b, "12");
-	wire_row_text(&b, NULL);
-	wire_end(&b, at);
-	expect(&b, BYTES("D\0\0\0\x10\0\2\0\0\0\2" "12\xff\xff\xff\xff"));
-	buf_release(&b);
-}
-END_TEST
-
-START_TEST(build_for_servers)
-{
-	static const char *const params[] = { "al", NULL };
-	struct wire_key	key = { 0x01020304, "wxyz", 4 };
-	struct buf	b = { 0 };
-	size_t		at;
-
-	wire_put_ssl_request(&b);
-	expect(&b, BYTES("\0\0\0\x08\x04\xd2\x16\x2f"));
-	wire_put_cancel_request(&b, &key);
-	expect(&b, BYTES("\0\0\0\x10\x04\xd2\x16\x2e\1\2\3\4wxyz"));
-	at = wire_startup_begin(&b, WIRE_VERSION(3, 0));
-	wire_startup_param(&b, "user", "al");
-	wire_startup_end(&b, at);
-	expect(&b, BYTES("\0\0\0\x11\0\3\0\0user\0al\0\0"));
-	wire_put_string(&b, WIRE_FE_PASSWORD, "pw");
-	expect(&b, BYTES("p\0\0\0\7pw\0"));
-	wire_put_sasl_initial(&b, "M", "n,,", 3);
-	expect(&b, BYTES("p\0\0\0\x0dM\0\0\0\0\3n,,"));
-	wire_put_sasl_response(&b, "c=", 2);
-	expect(&b, BYTES("p\0\0\0\6c="));
-	wire_put_string(&b, WIRE_FE_QUERY, "BEGIN");
-	expect(&b, BYTES("Q\0\0\0\x0a""BEGIN\0"));
-	wire_put_parse(&b, "s", "q", "\0\0\0\x19", 1);
-	expect(&b, BYTES("P\0\0\0\x0es\0q\0\0\1\0\0\0\x19"));
-	wire_put_parse(&b, "", "q", NULL, 0);
-	expect(&b, BYTES("P\0\0\0\x09\0q\0\0\0"));
-	wire_put_bind(&b, "", "s", params, 2);
-	expect(&b, BYTES("B\0\0\0\x17\0s\0\0\0\0\2\0\0\0\2al"
-	    "\xff\xff\xff\xff\0\0"));
-	wire_put_target(&b, WIRE_FE_DESCRIBE, 'S', "s");
-	expect(&b, BYTES("D\0\0\0\7Ss\0"));
-	wire_put_target(&b, WIRE_FE_CLOSE, 'P', "");
-	expect(&b, BYTES("C\0\0\0\6P\0"));
-	wire_put_execute(&b, "", 0);
-	expect(&b, BYTES("E\0\0\0\x09\0\0\0\0\0"));
-	wire_put_string(&b, WIRE_FE_COPY_FAIL, "gone");
-	expect(&b, BYTES("f\0\0\0\x09gone\0"));
-	wire_put_empty(&b, WIRE_FE_SYNC);
-	wire_put_empty(&b, WIRE_FE_TERMINATE);
-	expect(&b, BYTES("S\0\0\0\4X\0\0\0\4"));
-	buf_release(&b);
-}
-END_TEST
-
-/* What does not fit leaves whole messages only, and a failure behind. */
-START_TEST(build_into_a_full_buffer)
-{
-	struct buf	b;
-	size_t		max, whole;
-
-	for (max = 0; max < 28; max++) {
-		buf_init(&b, max + 1);
-		wire_put_ready(&b, WIRE_TX_IDLE);
-		whole = buf_len(&b);
-		ck_assert(whole == 6 || (whole == 0 && max + 1 < 6));
-		wire_put_parameter_status(&b, "TimeZone", "Etc/UTC");
-		if (max + 1 < 6 + 22) {
-			ck_assert(buf_failed(&b));
-			ck_assert_uint_eq(buf_len(&b), whole);
-		} else {
-			ck_assert(!buf_failed(&b));
-			ck_assert_uint_eq(buf_len(&b), 28);
+	switch (type) {
+	case WIRE_BE_AUTH:
+		ck_assert_int_eq(wire_parse_auth(p, n, &code, &in), 0);
+		buf_printf(log, "R%d ", (int)code);
+		break;
+	case WIRE_BE_PARAMETER_STATUS:
+		ck_assert_int_eq(wire_parse_parameter_status(p, n, &k, &v),
+		    0);
+		if (strcmp(k, "TimeZone") == 0 ||
+		    strcmp(k, "application_name") == 0)
+			buf_printf(log, "%s=%s ", k, v);
+		break;
+	case WIRE_BE_BACKEND_KEY:
+		ck_assert_int_eq(wire_parse_key(p, n, &key), 0);
+		buf_printf(log, "K%zu ", key.len);
+		break;
+	case WIRE_BE_READY:
+		ck_assert_int_eq(wire_parse_ready(p, n, &tx), 0);
+		buf_printf(log, "Z%c ", tx);
+		break;
+	case WIRE_BE_ROW_DESCRIPTION:
+		ck_assert_int_eq(wire_parse_row_description(p, n, &columns),
+		    0);
+		buf_printf(log, "T%u ", columns);
+		break;
+	case WIRE_BE_DATA_ROW:
+		ck_assert_int_eq(wire_row_begin(p, n, &in, &columns), 0);
+		buf_append_str(log, "D");
+		while (columns-- > 0) {
+			ck_assert_int_eq(wire_row_next(&in, &v, &len), 0);
+			buf_append(log, v != NULL ? v : "null",
+			    v != NULL ? len : 4);
+			buf_append_str(log, columns > 0 ? "," : " ");
 		}
-		buf_release(&b);
+		ck_assert(wire_in_done(&in));
+		break;
+	case WIRE_BE_COMMAND_COMPLETE:
+		ck_assert_int_eq(wire_parse_string(p, n, &v), 0);
+		buf_printf(log, "C(%s) ", v);
+		break;
+	case WIRE_BE_ERROR:
+	case WIRE_BE_NOTICE:
+		ck_assert_int_eq(wire_parse_error(p, n, &e), 0);
+		buf_printf(log, "%c(%s %s %s %s) ", type, e.level, e.sqlstate,
+		    e.message, e.hint);
+		break;
+	default:
+		buf_printf(log, "%c ", type);
+		break;
 	}
-	buf_init(&b, 3);
-	wire_put_ssl_request(&b);
-	ck_assert(buf_failed(&b));
-	ck_assert_uint_eq(buf_len(&b), 0);
-	buf_release(&b);
+}
+
+static void
+note_client_message(uint8_t type, const char *p, size_t n, struct buf *log)
+{
+	struct wire_parse parse;
+	struct wire_bind bind;
+	const char	*s;
+	int32_t		rows;
+	char		kind;
+
+	switch (type) {
+	case WIRE_FE_PARSE:
+		ck_assert_int_eq(wire_parse_parse(p, n, &parse), 0);
+		buf_printf(log, "P(%s,%s,%u) ", parse.name, parse.query,
+		    parse.ntypes);
+		break;
+	case WIRE_FE_BIND:
+		ck_assert_int_eq(wire_parse_bind(p, n, n, &bind), 0);
+		buf_printf(log, "B(%s,%s,+%zu) ", bind.portal, bind.statement,
+		    n - bind.rest);
+		break;
+	case WIRE_FE_DESCRIBE:
+		ck_assert_int_eq(wire_parse_target(p, n, &kind, &s), 0);
+		buf_printf(log, "D(%c,%s) ", kind, s);
+		break;
+	case WIRE_FE_EXECUTE:
+		ck_assert_int_eq(wire_parse_execute(p, n, &s, &rows), 0);
+		buf_printf(log, "E(%s,%d) ", s, (int)rows);
+		break;
+	default:
+		ck_assert_uint_eq(n, 0);
+		buf_printf(log, "%c ", type);
+		break;
+	}
+}
+
+/* Delivers the bytes in steps; each message is noted when it is whole. */
+static void
+replay(const char *bytes, size_t n, size_t step,
+    void (*note)(uint8_t, const char *, size_t, struct buf *),
+    const char *want)
+{
+	struct buf	in = { 0 }, log = { 0 };
+	struct wire_header h;
+	size_t		at;
+
+	for (at = 0; at < n; at += step) {
+		buf_append(&in, bytes + at, MIN(step, n - at));
+		while (wire_header_get(buf_bytes(&in), buf_len(&in), 4096,
+		    &h) == 0 && buf_len(&in) >= WIRE_HEADER_LEN + h.body) {
+			note(h.type, buf_bytes(&in) + WIRE_HEADER_LEN, h.body,
+			    &log);
+			buf_consume(&in, WIRE_HEADER_LEN + h.body);
+		}
+	}
+	ck_assert_uint_eq(buf_len(&in), 0);
+	ck_assert_str_eq(buf_cstr(&log), want);
+	buf_release(&in);
+	buf_release(&log);
+}
+
+START_TEST(recorded_sessions)
+{
+	static const char server[] = "R0 application_name=probe "
+	    "TimeZone=Etc/UTC K4 ZI "
+	    "T3 D1,null,x C(SELECT 1) ZI "
+	    "N(NOTICE 00000 hi h) C(DO) ZI "
+	    "C(BEGIN) E(ERROR 22012 division by zero ) ZE "
+	    "C(ROLLBACK) ZI "
+	    "1 t T1 2 D42 C(SELECT 1) 3 ZI "
+	    "H d d c C(COPY 2) ZI I ZI C(LISTEN) C(NOTIFY) A ZI ";
+	static const char client[] = "P(P_0,select $1 + 1;,0) S "
+	    "B(,P_0,+13) D(P,) E(,0) S B(,P_0,+13) D(P,) E(,0) S X ";
+	static const size_t steps[] = { 1, 3, 7, 100, 4096 };
+	struct wire_first first;
+	size_t	i, n;
+
+	for (i = 0; i < ARRAY_LEN(steps); i++) {
+		replay(recorded_server, sizeof(recorded_server) - 1, steps[i],
+		    note_server_message, server);
+		for (n = 0; n < WIRE_FIRST_LEN; n++)
+			ck_assert_int_eq(wire_first_get(recorded_client, n,
+			    10000, &first), WIRE_MORE);
+		ck_assert_int_eq(wire_first_get(recorded_client, n, 10000,
+		    &first), 0);
+		ck_assert_int_eq(first.kind, WIRE_FIRST_STARTUP);
+		ck_assert_uint_eq(first.code, WIRE_VERSION(3, 0));
+		n += first.body;
+		ck_assert_int_eq(count_pairs(recorded_client + WIRE_FIRST_LEN,
+		    first.body), 3);
+		replay(recorded_client + n, sizeof(recorded_client) - 1 - n,
+		    steps[i], note_client_message, client);
+	}
 }
 END_TEST
 
 UNIT_MAIN("wire", header, first_packet, reader_is_sticky, startup_parameters,
     errors_and_notices, small_server_messages, parse_message, bind_prefix,
-    small_client_messages, rows, build_for_clients, build_for_servers,
-    build_into_a_full_buffer)
+    small_client_messages, descriptions_and_rows, recorded_sessions)
