@@ -56,7 +56,7 @@ PROGRAMS := $(if $(wildcard pooler/main.c),$(B)/homelab-pooler) \
 	$(if $(wildcard homelabctl/main.c),$(B)/homelabctl)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
-.PHONY: all unit check lint deps demo bench man man-check gen gen-check \
+.PHONY: all unit fuzz check lint deps demo bench man man-check gen gen-check \
 	install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -116,7 +116,41 @@ gen-check: $(B)/mangen
 man-check: man
 	@! mandoc -Tlint -W style $(MAN_PAGES) | grep -v 'referenced manual not found'
 
+# Fuzzers: clang's libFuzzer, AddressSanitizer and UBSan. A corpus and the
+# inputs that failed stay in build-fuzz.
+FUZZ_CC ?= clang
+FUZZ_SECONDS ?= 60
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_FLAGS := -std=c11 -g -O1 -pthread -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_OBJ := $(patsubst %.c,build-fuzz/%.o,$(COMMON_SRC) $(POOLER_SRC) \
+	$(ENGINE_SRC))
+
+build-fuzz/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link \
+		-MMD -MP -c -o $@ $<
+build-fuzz/libfuzz.a: $(FUZZ_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+build-fuzz/%_fuzz: build-fuzz/tests/fuzz/%_fuzz.o build-fuzz/libfuzz.a
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer -Wl,--as-needed -o $@ $^ \
+		$(LIBS_engine) $(LIB_idn)
+fuzz: $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
+	@set -e; for f in $(notdir $^); do \
+		mkdir -p build-fuzz/corpus/$$f; \
+		echo "$$f: $(FUZZ_SECONDS) s"; \
+		build-fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+		    $$(test -f tests/fuzz/$$f.dict && \
+			echo -dict=tests/fuzz/$$f.dict) \
+		    -print_final_stats=1 -artifact_prefix=build-fuzz/$$f- \
+		    build-fuzz/corpus/$$f 2>build-fuzz/$$f.log || \
+		    { tail -40 build-fuzz/$$f.log; exit 1; }; \
+		grep -E 'stat::number_of_executed_units' build-fuzz/$$f.log; \
+	done
+
 clean:
-	rm -rf build build-asan build-tsan
+	rm -rf build build-asan build-tsan build-fuzz
 
 -include $(patsubst %.c,$(B)/%.d,$(ALL_SRC))
+-include $(patsubst %.c,build-fuzz/%.d,$(ALL_SRC) $(FUZZ_SRC))
