@@ -191,9 +191,10 @@ parse_bool(const struct opt_table *t, const char *text, bool *out)
 
 	if (t->dialect == OPT_PGBACKREST)
 		return text_parse_bool(text, out);
-	if (text_parse_int(text, 0, &v) != 0 || v < 0 || v > 1)
+	/* Any number but 0 is true: tcp_keepalive = 5 is in use out there. */
+	if (text_parse_int(text, 0, &v) != 0)
 		return ERR_FORMAT;
-	*out = v == 1;
+	*out = v != 0;
 	return 0;
 }
 

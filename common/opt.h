@@ -32,7 +32,7 @@ struct err;
 /* What a value is: the word in OPT(), its C type, its syntax. */
 enum opt_kind {
 	OPT_KIND_GROUP,		/* no option: the title of those below it */
-	OPT_KIND_BOOL,		/* bool; 0/1 or y/n by dialect; never unset */
+	OPT_KIND_BOOL,		/* bool; a number or y/n by dialect; never unset */
 	OPT_KIND_INT,		/* int; C syntax (0777) or decimal by dialect */
 	OPT_KIND_UINT,		/* unsigned; the same; never unset */
 	OPT_KIND_TIME,		/* int64_t microseconds; bare = seconds */

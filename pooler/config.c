@@ -161,8 +161,8 @@ take_option(struct loader *l)
 		return fail(l, "unknown parameter: pgbouncer/%s", l->at->key);
 	if (strcmp(o->name, "auth_dbname") == 0 &&
 	    strcmp(l->at->value, CONFIG_ADMIN_DB) == 0)
-		return fail(l, "invalid value \"%s\" for parameter %s",
-		    l->at->value, l->at->key);
+		return fail(l, "cannot use the reserved \"%s\" database as an "
+		    "auth_dbname", l->at->value);
 	if (opt_set(&pooler_option_table, o, &l->c->opt, l->at->value,
 	    &cause) != 0)
 		return add_place(l, &cause);
@@ -430,10 +430,8 @@ take_db(struct loader *l)
 
 	if (strcmp(l->at->key, CONFIG_ADMIN_DB) == 0)
 		return fail(l, "database name \"%s\" is reserved", l->at->key);
-	if (strlen(l->at->key) > CONFIG_DB_NAME_MAX) {
-		warn(l, "too long db name: %s", l->at->key);
-		return 0;
-	}
+	if (strlen(l->at->key) > CONFIG_DB_NAME_MAX)
+		return fail(l, "too long db name: %s", l->at->key);
 	rc = read_db(l, &db);
 	if (rc == 0 && strcmp(db.name, "*") == 0) {
 		if (l->fallback.name != NULL)
@@ -647,7 +645,7 @@ apply_source(struct config *c, const struct config_source *s, struct err *e)
 	if (rc == 0 && s->user != NULL)
 		rc = opt_set(t, opt_find(t, "user", NULL), &c->opt, s->user,
 		    e);
-	c->opt.verbose = MIN(c->opt.verbose + s->verbose, 3);
+	c->opt.verbose += s->verbose;
 	return rc;
 }
 

@@ -120,14 +120,8 @@ compare_rows(const void *a, const void *b)
 {
 	const struct opt *const *x = a;
 	const struct opt *const *y = b;
-	const char		*s = (*x)->name, *t = (*y)->name;
 
-	/* PgBouncer's one exception, see options.h. */
-	if (strcmp(s, "pool_mode") == 0 && strcmp(t, "pool_idle_timeout") == 0)
-		return -1;
-	if (strcmp(s, "pool_idle_timeout") == 0 && strcmp(t, "pool_mode") == 0)
-		return 1;
-	return strcmp(s, t);
+	return strcmp((*x)->name, (*y)->name);
 }
 
 size_t
@@ -137,6 +131,8 @@ options_in_show_order(const struct opt **out, size_t max)
 	size_t		  n = 0;
 
 	OPT_FOREACH(o, &pooler_option_table) {
+		if (strcmp(o->name, "suspend_timeout") == 0)
+			continue;
 		if (n < max)
 			out[n] = o;
 		n++;

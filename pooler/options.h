@@ -89,11 +89,11 @@ const char *options_load_balance_name(enum load_balance);
 const char *options_facility_name(int facility);	/* for log_open() */
 
 /*
- * The options in the order of SHOW CONFIG's rows: by name in byte order,
- * but pool_mode before pool_idle_timeout, as in PgBouncer. Writes at most
- * max pointers and returns how many there are. SHOW CONFIG's columns: name,
- * opt_show() (NULL unless opt_is_set()), the text o->def as it is, and "yes"
- * if o->flags has OPT_RELOAD.
+ * The options in the order of SHOW CONFIG's rows, which is that of the
+ * bytes of their names; without suspend_timeout, which is only accepted.
+ * Writes at most max pointers and returns how many there are. The columns:
+ * name; opt_show(), NULL unless opt_is_set(); the text o->def as it is; and
+ * "yes" if o->flags has OPT_RELOAD, else "no".
  */
 size_t	options_in_show_order(const struct opt **out, size_t max);
 

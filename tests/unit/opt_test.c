@@ -183,8 +183,8 @@ START_TEST(values_of_both_dialects)
 	} v[] = {
 		{ "flag", "0", "0", "n" }, { "flag", "1", "1", "y" },
 		{ "flag", "0x1", "1", NULL }, { "flag", "y", NULL, "y" },
-		{ "flag", "No", NULL, "n" }, { "flag", "2", NULL, NULL },
-		{ "flag", "-1", NULL, NULL }, { "flag", "", NULL, NULL },
+		{ "flag", "No", NULL, "n" }, { "flag", "2", "1", NULL },
+		{ "flag", "-1", "1", NULL }, { "flag", "", NULL, NULL },
 		{ "number", "100", "100", "100" },
 		{ "number", "0100", "64", "100" },
 		{ "number", "0x1f", "31", NULL },
