@@ -87,6 +87,7 @@ struct end {
 	size_t		 room;		/* its sink takes no more than this */
 	int		 result;	/* of the handshake or the last read */
 	bool		 up;
+	size_t		 moved;		/* what other_sink() got */
 };
 
 struct pair {
@@ -510,6 +511,17 @@ START_TEST(protocols_and_ciphers)
 	    "TLSv1.2/ECDHE-ECDSA-AES128-GCM-SHA256/ECDH=prime256v1");
 	pair_close(&p);
 
+	/* The words that are no OpenSSL list; no elliptic curves. */
+	s.ciphers = "all";
+	s.ecdhcurve = "none";
+	c.ciphers = "Secure";
+	pair_open(&p, &c, &s, NULL);
+	pump(&p, 4096);
+	ck_assert_int_eq(p.server.result, ERR_TLS);
+	ck_assert_str_eq(p.server.err.msg,
+	    "handshake failed: no shared cipher");
+	pair_close(&p);
+
 	c.protocols = "";
 	s.tls13_ciphers = "TLS_CHACHA20_POLY1305_SHA256";
 	s.ecdhcurve = "none";
@@ -649,6 +661,15 @@ END_TEST
  * One context serves all threads, and a connection is carried on by another
  * thread than the one that began it.
  */
+static int
+other_sink(void *arg, const void *bytes, size_t n)
+{
+	struct end *e = arg;
+
+	e->moved += n;
+	return sink(arg, bytes, n);
+}
+
 static void *
 shake_hands(void *arg)
 {
@@ -661,6 +682,8 @@ converse(void *arg)
 {
 	struct pair *p = arg;
 
+	/* A new owner brings its own sink. */
+	tls_set_out(p->client.tls, other_sink, &p->client);
 	say(&p->client, "hello", 5);
 	pump(p, 7);
 	expect_text(&p->server, "hello");
@@ -704,6 +727,7 @@ START_TEST(threads)
 	}
 	for (i = 0; i < PAIRS; i++) {
 		ck_assert(p[i].client.up && p[i].server.up);
+		ck_assert_uint_gt(p[i].client.moved, 0);
 		pair_close(&p[i]);
 	}
 	remove_pki();
