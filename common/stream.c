@@ -184,6 +184,16 @@ stream_abort(struct stream *s)
 	finish(s, false);
 }
 
+int
+stream_take_fd(struct stream *s)
+{
+	int fd = s->fd;
+
+	s->fd = -1;
+	finish(s, false);
+	return fd;
+}
+
 bool
 stream_leave(struct stream *s)
 {
@@ -315,6 +325,18 @@ feed_tls(struct stream *s, struct lent *l, const char *bytes, size_t n)
 		lent_unref(s->fed);
 		s->fed = NULL;
 	}
+}
+
+void
+stream_feed_tls(struct stream *s, struct lent *l, const char *bytes, size_t n)
+{
+	feed_tls(s, l, bytes, n);
+}
+
+bool
+stream_tls_has_alpn(const struct stream *s)
+{
+	return s->tls != NULL && tls_has_alpn(s->tls);
 }
 
 static void

@@ -76,6 +76,14 @@ int	stream_connect(struct stream *, struct poller *,
 int	stream_start_tls(struct stream *, struct tls_context *, bool accepting,
 	    const char *host) MUST_CHECK;
 
+/* Bytes of the handshake that were received before it was known to be one
+ * (a client that starts TLS at once). Right after stream_start_tls(). */
+void	stream_feed_tls(struct stream *, struct lent *, const char *bytes,
+	    size_t n);
+
+/* The peer asked for the protocol "postgresql" (ALPN). */
+bool	stream_tls_has_alpn(const struct stream *);
+
 void	stream_recv_start(struct stream *);
 void	stream_recv_stop(struct stream *);
 
@@ -96,6 +104,12 @@ void	stream_close(struct stream *);
 
 /* Closes it without sending anything: for a peer that must not be answered. */
 void	stream_abort(struct stream *);
+
+/*
+ * Gives the descriptor up: the stream is closed, the socket is not, and is
+ * the caller's. Nothing queued is sent.
+ */
+int	stream_take_fd(struct stream *) MUST_CHECK;
 
 /*
  * Leaves its poller, to join another one in another thread. Only while

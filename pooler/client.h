@@ -6,17 +6,17 @@
  *	      \-> CANCEL                                             |
  *	                 COMMAND <-> CONSOLE <- - - - - - - - - - - -+
  *	                      WAITING <-> IDLE <- - - - - - - - - - -+
- *	                           \       ^
- *	                            v      v
- *	                    REFUSED  ACTIVE            any -> CLOSED
+ *	                      |     \      ^ |
+ *	                   REFUSED   v     | v
+ *	                          LINKING -> ACTIVE     any -> CLOSED
  *
  * A client belongs to one worker for its life; only that worker's thread
  * touches it. Its state says what it waits for, and is changed in one place
  * (client_enter()). Login is in client_login.c, the relaying of its messages
  * in client_relay.c. An idle client owns this struct and no buffer.
- * Invariants: linked to a server exactly in ACTIVE (and in AUTH_QUERY);
- * queued in its pool exactly in WAITING, WELCOME without a server, and
- * AUTH_QUERY before it has one.
+ * Invariants: `server` is set exactly in LINKING and ACTIVE, and in
+ * AUTH_QUERY once it has one; queued in a pool exactly in WAITING and
+ * WELCOME, and in AUTH_QUERY before it has a server.
  */
 #ifndef POOLER_CLIENT_H
 #define POOLER_CLIENT_H
@@ -51,6 +51,7 @@ struct worker;
 	X(WELCOME,	"waiting",	"the first server of its pool") \
 	X(IDLE,		"idle",		"its next query") \
 	X(WAITING,	"waiting",	"a free server of the pool") \
+	X(LINKING,	"waiting",	"its server to be made ready") \
 	X(ACTIVE,	"active",	"its server or its next message") \
 	X(REFUSED,	"idle",		"the end of a request we refused") \
 	X(CONSOLE,	"idle",		"its next admin command") \
@@ -102,8 +103,7 @@ struct client {
 	bool		 counted;	/* in pooler.client_count */
 	bool		 notified;	/* query_wait_notify was sent */
 	bool		 params_sure;	/* a server has accepted the values */
-	bool		 unix_peer_is_us;
-	bool		 refused_query;	/* REFUSED ends with a Query's end */
+	bool		 feeding;	/* inside relay_feed() */
 };
 
 /*
@@ -139,8 +139,9 @@ void	client_close(struct client *, const char *reason);
 void	client_console_answer(struct client *, const struct buf *, bool done,
 	    bool close);
 
-/* A cancel request for this client arrived at its worker. */
-void	client_cancel(struct client *, struct client *requester);
+/* A cancel request found this client waiting for a server: its request is
+ * answered with an error and passed over. */
+void	client_refuse(struct client *);
 
 /* Sends bytes we made; a failure closes the client later. */
 void	client_send(struct client *, const struct buf *);
@@ -151,6 +152,8 @@ void	client_enter(struct client *, enum client_state);
 void	client_arm(struct client *);
 /* Asks the pool for a server; WAITING or ACTIVE afterwards (or closed). */
 void	client_want_server(struct client *);
+/* Queues it in its pool, in whatever state; it may have a server at once. */
+void	client_wait_in_pool(struct client *);
 /* client_relay.c: feeds what was received; the client may be closed after. */
 void	client_feed(struct client *, struct lent *, const char *, size_t);
 void	client_relay_init(struct client *);
@@ -161,6 +164,13 @@ void	client_login_data(struct client *, struct lent *, const char *,
 void	client_login_tls_ready(struct client *);
 void	client_login_server(struct client *, struct server *);
 void	client_login_free(struct client *);
+/* When the login began (loop_now()). */
+uint64_t client_login_since(const struct client *);
+/* auth_query is over and its server released. */
+void	client_login_query_done(struct client *);
+/* The names it gave at login, "" before; for log lines. */
+const char *client_login_db(const struct client *);
+const char *client_login_user(const struct client *);
 /* auth_query's reply, message by message; see server_relay.c. */
 void	client_login_reply(struct client *, uint8_t type, const char *body,
 	    size_t n);

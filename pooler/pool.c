@@ -405,13 +405,13 @@ pool_server_closed(struct pool *p)
 }
 
 bool
-pool_failing(struct pool *p, uint64_t now, char *text, size_t size)
+pool_failing(struct pool *p, uint64_t now, char *text, size_t size, bool any)
 {
 	bool failing;
 
 	pthread_mutex_lock(&p->lock);
 	failing = p->last_error != NULL && p->servers == 0 &&
-	    p->retry_at > now;
+	    p->retry_at > now && (any || p->last_sqlstate[0] != '\0');
 	if (failing)
 		snprintf(text, size, "%s", p->last_error);
 	pthread_mutex_unlock(&p->lock);

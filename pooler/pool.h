@@ -162,7 +162,8 @@ void	pool_maintain(struct pool *, bool fill, uint64_t now,
 	    struct pool_order *);
 
 /* A reserved place came to nothing: the connection could not be made. The
- * text (copied) is told to clients that fail fast; NULL keeps the last. */
+ * text (copied; NULL keeps the last) is told to clients that fail fast.
+ * sqlstate is "" where the server itself said nothing. */
 void	pool_connect_failed(struct pool *, uint64_t now, const char *sqlstate,
 	    const char *text);
 /* A new server has logged in. */
@@ -170,9 +171,11 @@ void	pool_connected(struct pool *);
 /* A server that had been connected was closed: its place is free. */
 void	pool_server_closed(struct pool *);
 
-/* True if a new client should fail at once: the last login failed and there
- * is no server. Copies the text of the error, cut to `size`. */
-bool	pool_failing(struct pool *, uint64_t now, char *text, size_t size);
+/* True if a client should fail at once: the last login failed and there is
+ * no server. Copies the text of the error, cut to `size`. Unless `any`, only
+ * where a server refused the login, not where none could be reached. */
+bool	pool_failing(struct pool *, uint64_t now, char *text, size_t size,
+	    bool any);
 
 /* Servers that are past their login. */
 int	pool_usable_servers(struct pool *);

@@ -26,7 +26,7 @@
 #include "pooler/worker.h"
 
 struct admin;
-struct auth_cache;
+struct authcache;
 struct err;
 struct listeners;
 struct tls_context;
@@ -48,6 +48,7 @@ struct pooler {
 	struct tls_context *client_tls, *server_tls;	/* NULL: off */
 	struct listeners *listeners;
 	struct admin	*admin;
+	struct authcache *auth_cache;
 	struct loop	 loop;		/* the control thread's */
 
 	pthread_mutex_t	 slab_lock;

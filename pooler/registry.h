@@ -104,6 +104,7 @@ struct registry {
 	struct hash	 db_index, user_index;
 	struct list	 databases, users, pools;
 	struct database	*admin;
+	bool		 mostly_scram;	/* most secrets of the auth file are */
 };
 
 int	registry_init(struct registry *, uint32_t workers,

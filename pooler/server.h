@@ -63,11 +63,19 @@ enum server_state {
 	SERVER_STATES_
 };
 
+/* What is known about a server's unnamed statement. */
+enum unnamed_state {
+	UNNAMED_NONE,
+	UNNAMED_UNKNOWN,
+	UNNAMED_IS
+};
+
 /* Longest cancel key of a server (protocol 3.0 has 4 bytes). */
 #define SERVER_KEY_MAX	256
 
 struct server {
 	struct list_node node;		/* worker.servers */
+	struct list_node freed_node;	/* worker.freed or .leaving */
 	struct stream	 stream;
 	struct relay	 relay;		/* its messages, on their way out */
 	struct requests	 requests;
@@ -81,14 +89,14 @@ struct server {
 	struct server_login *login;	/* while logging in */
 	struct ps_set	 known;		/* named statements it has */
 	struct params	 params;
-	uint64_t	 unnamed_of;	/* id of the client whose unnamed
-					 * statement it has; 0 = nobody's */
-	const struct ps_statement *unnamed; /* which; compared, not followed */
+	enum unnamed_state unnamed_state;
+	struct digest	 unnamed;	/* with UNNAMED_IS: which statement */
 	uint64_t	 id;
 	uint64_t	 connect_time;	/* wall clock, microseconds */
 	uint64_t	 request_time;
 	uint64_t	 born;		/* loop_now() */
 	uint64_t	 state_since;
+	uint64_t	 quiet_since;	/* when it last became ready */
 	uint32_t	 cancels;	/* cancel requests for it under way */
 	uint32_t	 pid;		/* of the backend */
 	uint32_t	 key_len;
@@ -99,13 +107,16 @@ struct server {
 	struct addr	 local;
 	enum server_state state;
 	char		 tx;		/* 'I', 'T' or 'E' */
+	uint8_t		 ended_why;	/* of the request that Ready ended */
 	bool		 copy_in;
 	bool		 copy_both;
 	bool		 close_needed;
-	bool		 proven;	/* counted as connected in its pool */
 	bool		 fatal_relayed;	/* the client has heard why it dies */
-	bool		 forced_login;	/* opened to fill, no client waits */
-	bool		 checked;	/* after a TESTED that checked it */
+	bool		 checked;	/* for the client it is given to */
+	uint32_t	 move_to;	/* MOVING: the worker */
+	size_t		 next_address;	/* of those its host has */
+	char		*login_error;	/* why the login failed, for clients */
+	char		 sqlstate[6];
 };
 
 /*
@@ -130,16 +141,18 @@ void	server_abandon(struct server *, bool partial_message);
  * (NULL: reason), unless it heard the server's own words. */
 void	server_close(struct server *, const char *reason);
 
-/* Sends bytes we made. */
-void	server_send(struct server *, const struct buf *);
+/* Sends bytes we made. 0 or a negative code. */
+int	server_send(struct server *, const struct buf *) MUST_CHECK;
 
 /* A cancel connection for it came to its end. */
 void	server_cancel_over(struct server *);
 
 /* Takes a server that another worker has posted. */
 void	server_arrive(struct loop_task *);
-/* Hands an idle or free server to another worker. */
+/* Hands a free server to another worker, at the end of the turn: the worker
+ * calls server_leave() then. */
 void	server_move(struct server *, uint32_t worker);
+void	server_leave(struct server *);
 
 /* For other files of the server. */
 void	server_enter(struct server *, enum server_state);
@@ -153,13 +166,19 @@ bool	server_answer_fakes(struct server *);
 void	server_check_release(struct server *);
 /* Queues a simple query of ours (SKIP) and sends it. */
 bool	server_query(struct server *, const char *sql, enum request_why why);
+/* A query of ours in state TESTED, or a step of DRAINING, has succeeded. */
+void	server_tested(struct server *, enum request_why why);
+void	server_drained(struct server *);
+void	server_connect_failed(struct server *, const char *why);
 /* server_login.c */
+void	server_login_begin(struct server *, resolver_fn *done);
+struct resolver *server_login_resolver(struct server *);
+/* The server that asked; NULL if it was closed meanwhile (freed then). */
+struct server *server_login_of_resolver(struct resolver *);
 void	server_login_connected(struct server *);
 void	server_login_data(struct server *, const char *, size_t n);
 void	server_login_tls_ready(struct server *);
 void	server_login_free(struct server *);
-void	server_login_failed(struct server *, const char *sqlstate,
-	    const char *text);
 
 const char *server_state_show(const struct server *, uint64_t now);
 void	server_log(const struct server *, int level, const char *fmt, ...)

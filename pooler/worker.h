@@ -43,9 +43,14 @@ struct worker {
 	struct list	 cancels;	/* cancel connections to servers */
 	struct hash	 cancel_keys;	/* clients by their key */
 	struct ps_table	 statements;
+	struct list	 freed;		/* servers to be offered next */
+	struct list	 leaving;	/* servers for other workers */
+	bool		 offering;
+	struct loop_task stop_task;
+	bool		 ending;
 	atomic_uint	 n_clients;
 	atomic_uint	 busy_permille;	/* of the last tenth of a second */
-	uint64_t	 sample_at;	/* when it was taken */
+	_Atomic uint64_t sample_at;	/* loop_clock() when it was taken */
 	uint64_t	 sample_busy;
 };
 
@@ -74,12 +79,19 @@ void	worker_post_evict(struct pooler *, uint32_t to, struct dbpool *);
  * time (text NULL): their waiting clients hear it. */
 void	worker_post_login(struct pooler *, struct dbpool *,
 	    const char *sqlstate, const char *text);
-/* Delivers a cancel request to the worker that owns the key. */
-void	worker_post_cancel(struct worker *from, uint64_t key,
-	    struct client *requester);
+/* Delivers a cancel request to the worker that owns the key. `fd`, the
+ * requester's socket, is closed when the cancel is over. */
+void	worker_post_cancel(struct pooler *, uint64_t key, int fd);
 
 /* The client with this cancel key, or NULL. */
 struct client *worker_find_key(struct worker *, uint64_t key);
+
+/* Has every worker serve those who wait in the pool: after RESUME. */
+void	worker_post_serve(struct pooler *, struct dbpool *);
+
+/* Busy share of its thread lately, 0..1000; 0 when it has been asleep. From
+ * any thread. */
+unsigned worker_load(const struct worker *, uint64_t clock);
 
 /* Options of the present snapshot. */
 const struct options *worker_options(const struct worker *);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/base.h"
+#include "pooler/cancel.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/wire.h"
+#include "pooler/admin.h"
+#include "pooler/client.h"
+#include "pooler/pooler.h"
+#include "pooler/server.h"
+
+static void on_stream(struct stream *, enum stream_event, struct lent *,
+    const char *, size_t);
+static void on_deadline(struct deadline *);
+
+static void
+close_requester(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+free_cancel(struct loop_corpse *corpse)
+{
+	struct cancel *k = container_of(corpse, struct cancel, corpse);
+
+	slab_give(&k->worker->cancels_slab, k);
+}
+
+void
+cancel_end(struct cancel *k)
+{
+	struct server *s = k->server;
+	struct worker *w = k->worker;
+
+	stream_close(&k->stream);
+	close_requester(k->requester);
+	k->requester = -1;
+	k->server = NULL;
+	list_remove(&w->cancels, &k->node);
+	deadline_remove(&w->loop.deadlines, &k->deadline);
+	k->corpse.fn = free_cancel;
+	loop_free_later(&w->loop, &k->corpse);
+	if (s != NULL)
+		server_cancel_over(s);
+}
+
+void
+cancel_forget_server(struct server *s)
+{
+	struct list_node *n, *tmp;
+
+	if (s->cancels == 0)
+		return;
+	LIST_FOREACH(n, tmp, &s->worker->cancels) {
+		struct cancel *k = container_of(n, struct cancel, node);
+
+		if (k->server == s)
+			k->server = NULL;
+	}
+	s->cancels = 0;
+}
+
+void
+cancel_server(struct server *s, int fd)
+{
+	struct worker	     *w = s->worker;
+	const struct options *o = worker_options(w);
+	struct cancel	     *k = slab_take(&w->cancels_slab);
+	uint64_t	      now = loop_now(&w->loop);
+
+	if (k == NULL) {
+		close_requester(fd);
+		return;
+	}
+	k->worker = w;
+	k->requester = fd;
+	k->id = pooler_next_id(w->pooler);
+	k->deadline.fn = on_deadline;
+	k->tls = s->stream.tls != NULL;
+	if (stream_connect(&k->stream, w->loop.poller,
+	    (struct sockaddr *)&s->target.sa, s->target.len, on_stream) != 0) {
+		server_log(s, LV_LOG, "failed cancel request");
+		slab_give(&w->cancels_slab, k);
+		close_requester(fd);
+		return;
+	}
+	list_append(&w->cancels, &k->node);
+	k->server = s;
+	s->cancels++;
+	if (o->cancel_wait_timeout > 0 && deadline_set(&w->loop.deadlines,
+	    &k->deadline, now + (uint64_t)o->cancel_wait_timeout) != 0)
+		cancel_end(k);
+}
+
+void
+cancel_request(struct worker *w, uint64_t key, int fd)
+{
+	struct client *c = worker_find_key(w, key);
+
+	if (c == NULL || w->ending) {
+		close_requester(fd);
+		return;
+	}
+	switch (c->state) {
+	case CLIENT_COMMAND:
+		admin_cancel(c);
+		break;
+	case CLIENT_WAITING:
+		client_refuse(c);
+		break;
+	case CLIENT_ACTIVE:
+		/* Nothing in flight: the query ended before its cancel came. */
+		if (c->server == NULL || requests_empty(&c->server->requests))
+			break;
+		cancel_server(c->server, fd);
+		return;
+	case CLIENT_FIRST:
+	case CLIENT_TLS:
+	case CLIENT_AUTH:
+	case CLIENT_WORK:
+	case CLIENT_AUTH_QUERY:
+	case CLIENT_WELCOME:
+	case CLIENT_IDLE:
+	case CLIENT_LINKING:
+	case CLIENT_REFUSED:
+	case CLIENT_CONSOLE:
+	case CLIENT_CANCEL:
+	case CLIENT_CLOSED:
+	case CLIENT_STATES_:
+		break;
+	}
+	close_requester(fd);
+}
+
+static void
+send_request(struct cancel *k)
+{
+	struct buf	b = { 0 };
+	struct wire_key key;
+
+	if (k->server == NULL) {
+		/* Its server went away: there is nothing to cancel. */
+		cancel_end(k);
+		return;
+	}
+	key = (struct wire_key){ k->server->pid,
+	    (const char *)k->server->key, k->server->key_len };
+	wire_put_cancel_request(&b, &key);
+	k->sent = true;
+	if (buf_failed(&b) || stream_send_copy(&k->stream, buf_bytes(&b),
+	    buf_len(&b)) != 0)
+		cancel_end(k);
+	buf_release(&b);
+}
+
+static void
+on_connected(struct cancel *k)
+{
+	struct buf b = { 0 };
+
+	stream_recv_start(&k->stream);
+	if (!k->tls) {
+		send_request(k);
+		return;
+	}
+	wire_put_ssl_request(&b);
+	if (buf_failed(&b) || stream_send_copy(&k->stream, buf_bytes(&b),
+	    buf_len(&b)) != 0)
+		cancel_end(k);
+	buf_release(&b);
+}
+
+static void
+on_stream(struct stream *stream, enum stream_event ev, struct lent *l UNUSED,
+    const char *bytes, size_t n)
+{
+	struct cancel *k = container_of(stream, struct cancel, stream);
+
+	switch (ev) {
+	case SE_CONNECTED:
+		on_connected(k);
+		return;
+	case SE_TLS_READY:
+		send_request(k);
+		return;
+	case SE_DATA:
+		/* Only the answer to SSLRequest is expected. */
+		if (!k->tls || k->sent || n != 1 || bytes[0] != 'S' ||
+		    stream_start_tls(&k->stream,
+		    k->worker->pooler->server_tls, false, NULL) != 0)
+			cancel_end(k);
+		return;
+	case SE_EOF:
+	case SE_ERROR:
+		cancel_end(k);
+		return;
+	case SE_BLOCKED:
+	case SE_DRAINED:
+	case SE_HANGUP:
+		return;
+	}
+}
+
+static void
+on_deadline(struct deadline *d)
+{
+	struct cancel *k = container_of(d, struct cancel, deadline);
+
+	log_info("closing because: cancel_wait_timeout");
+	cancel_end(k);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cancel - stopping a query that runs on a server.
+ *
+ * PostgreSQL takes a cancel request on a connection of its own. While one is
+ * under way its server is counted (server.cancels) and not given to the next
+ * client: a late cancel must never hit somebody else's query. PostgreSQL
+ * has sent its signal when it closes that connection.
+ * A request from outside keeps its socket open until all is over, as
+ * PostgreSQL itself does: clients wait for that. Contract, section 11.
+ */
+#ifndef POOLER_CANCEL_H
+#define POOLER_CANCEL_H
+
+#include "common/base.h"
+#include "common/deadline.h"
+#include "common/list.h"
+#include "common/loop.h"
+#include "common/stream.h"
+
+struct client;
+struct server;
+struct worker;
+
+/* A connection to a server that carries one cancel request. */
+struct cancel {
+	struct list_node node;		/* worker.cancels */
+	struct stream	 stream;
+	struct deadline	 deadline;
+	struct loop_corpse corpse;
+	struct worker	*worker;
+	struct server	*server;	/* NULL: it was closed meanwhile */
+	uint64_t	 id;
+	int		 requester;	/* a client's socket, or -1 */
+	bool		 tls;		/* SSLRequest first */
+	bool		 sent;
+};
+
+/*
+ * A cancel request with this key came in on socket `fd`, which is closed
+ * when all is over. In the thread of the worker that owns the key.
+ */
+void	cancel_request(struct worker *, uint64_t key, int fd);
+
+/* Cancels what the server runs. `fd` as above, -1 for none. */
+void	cancel_server(struct server *, int fd);
+
+/* The server is closed: its cancels go on without it. */
+void	cancel_forget_server(struct server *);
+
+/* Ends a cancel connection at once. */
+void	cancel_end(struct cancel *);
+
+#endif /* POOLER_CANCEL_H */

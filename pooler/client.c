@@ -1,0 +1,839 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/base.h"
+#include "pooler/client.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/random.h"
+#include "common/wire.h"
+#include "pooler/admin.h"
+#include "pooler/pooler.h"
+#include "pooler/server.h"
+
+/*
+ * From each state the states that may follow. CLOSED follows any; it is the
+ * only one that a client never leaves.
+ */
+#define TO(state)	(1u << CLIENT_##state)
+static const unsigned client_moves[CLIENT_STATES_] = {
+	[CLIENT_FIRST] = TO(TLS) | TO(AUTH) | TO(WORK) | TO(AUTH_QUERY) |
+	    TO(WELCOME) | TO(IDLE) | TO(CONSOLE) | TO(CANCEL),
+	[CLIENT_TLS] = TO(FIRST),
+	[CLIENT_AUTH] = TO(WORK) | TO(WELCOME) | TO(IDLE) | TO(CONSOLE),
+	[CLIENT_WORK] = TO(AUTH) | TO(WELCOME) | TO(IDLE) | TO(CONSOLE),
+	[CLIENT_AUTH_QUERY] = TO(AUTH) | TO(WORK) | TO(WELCOME) | TO(IDLE) |
+	    TO(CONSOLE),
+	[CLIENT_WELCOME] = TO(IDLE) | TO(LINKING) | TO(ACTIVE),
+	[CLIENT_IDLE] = TO(WAITING) | TO(LINKING) | TO(ACTIVE),
+	[CLIENT_WAITING] = TO(LINKING) | TO(ACTIVE) | TO(REFUSED),
+	[CLIENT_LINKING] = TO(ACTIVE) | TO(WAITING) | TO(IDLE),
+	[CLIENT_ACTIVE] = TO(IDLE),
+	[CLIENT_REFUSED] = TO(IDLE),
+	[CLIENT_CONSOLE] = TO(COMMAND),
+	[CLIENT_COMMAND] = TO(CONSOLE),
+	[CLIENT_CANCEL] = 0,
+	[CLIENT_CLOSED] = 0,
+};
+#undef TO
+
+static const struct {
+	const char *name, *show, *waits_for;
+} state_texts[] = {
+#define X(state, show, waits_for) { #state, show, waits_for },
+	CLIENT_STATES(X)
+#undef X
+};
+
+static void on_stream(struct stream *, enum stream_event, struct lent *,
+    const char *, size_t);
+static void on_deadline(struct deadline *);
+
+const char *
+client_state_show(enum client_state state)
+{
+	return state_texts[state].show;
+}
+
+char *
+client_prefix(const struct client *c, char *out, size_t size)
+{
+	char	at[ADDR_TEXT_MAX];
+
+	snprintf(out, size, "C-%p: %s/%s@%s ", (const void *)c,
+	    c->db != NULL ? c->db->name : client_login_db(c),
+	    c->user != NULL ? c->user->name : client_login_user(c),
+	    addr_print(&c->addr, at, sizeof(at)));
+	return out;
+}
+
+void
+client_log(const struct client *c, int level, const char *fmt, ...)
+{
+	char	prefix[CLIENT_PREFIX_MAX];
+	char	text[1024];
+	va_list	ap;
+
+	if (!log_wants((enum log_level)level))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_line((enum log_level)level, "%s%s",
+	    client_prefix(c, prefix, sizeof(prefix)), text);
+}
+
+void
+client_enter(struct client *c, enum client_state state)
+{
+	assert(state == CLIENT_CLOSED ||
+	    (client_moves[c->state] & (1u << state)) != 0);
+	if (log_wants(LV_NOISE))
+		client_log(c, LV_NOISE, "%s -> %s, waits for %s",
+		    state_texts[c->state].name, state_texts[state].name,
+		    state_texts[state].waits_for);
+	c->state = state;
+	c->state_since = loop_now(&c->worker->loop);
+	client_arm(c);
+}
+
+/* ---- birth ---- */
+
+/* A random key whose first byte is the worker's number. */
+static int
+make_key(struct client *c)
+{
+	struct worker *w = c->worker;
+	uint64_t key;
+
+	do {
+		if (random_fill(&key, sizeof(key)) != 0)
+			return ERR_SYS;
+		key = (key & ~(UINT64_C(0xff) << 56)) | (uint64_t)w->id << 56;
+	} while (worker_find_key(w, key) != NULL);
+	c->cancel_key = key;
+	return hash_add(&w->cancel_keys, &c->key_node, key);
+}
+
+static void
+find_local_address(struct client *c, int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+		addr_from_sockaddr(&c->local, (struct sockaddr *)&ss,
+		    c->worker->pooler->port);
+}
+
+void
+client_accept(struct worker *w, int fd, const struct addr *remote)
+{
+	struct client *c = slab_take(&w->clients_slab);
+
+	if (c == NULL) {
+		log_warning("cannot allocate client struct");
+		close(fd);
+		return;
+	}
+	c->worker = w;
+	c->addr = *remote;
+	c->id = pooler_next_id(w->pooler);
+	c->connect_time = pooler_wall_clock();
+	c->deadline.fn = on_deadline;
+	if (make_key(c) != 0) {
+		slab_give(&w->clients_slab, c);
+		close(fd);
+		return;
+	}
+	if (stream_open(&c->stream, w->loop.poller, fd, on_stream) != 0) {
+		hash_remove(&w->cancel_keys, &c->key_node);
+		slab_give(&w->clients_slab, c);
+		close(fd);
+		return;
+	}
+	find_local_address(c, fd);
+	list_append(&w->clients, &c->node);
+	atomic_fetch_add(&w->n_clients, 1);
+	c->state = CLIENT_FIRST;
+	c->state_since = loop_now(&w->loop);
+	client_login_begin(c);
+	if (c->state == CLIENT_CLOSED)
+		return;
+	client_arm(c);
+	stream_recv_start(&c->stream);
+}
+
+/* ---- death ---- */
+
+static void
+free_client(struct loop_corpse *corpse)
+{
+	struct client *c = container_of(corpse, struct client, corpse);
+
+	slab_give(&c->worker->clients_slab, c);
+}
+
+static void
+drop_kept(struct client *c)
+{
+	if (c->kept != NULL)
+		lent_unref(c->kept);
+	c->kept = NULL;
+	c->kept_n = 0;
+}
+
+/* Leaves queue and server; what it had asked for is cleaned up by the server. */
+static void
+leave_pool(struct client *c)
+{
+	struct server *s = c->server;
+	bool	partial = relay_in_message(&c->relay);
+
+	if (c->pool != NULL)
+		pool_unwait(&c->pool->core, &c->waiter);
+	c->server = NULL;
+	if (s != NULL) {
+		s->client = NULL;
+		server_abandon(s, partial);
+	}
+}
+
+void
+client_close(struct client *c, const char *reason)
+{
+	struct worker *w = c->worker;
+
+	if (c->state == CLIENT_CLOSED)
+		return;
+	if (reason != NULL && worker_options(w)->log_disconnections)
+		client_log(c, LV_LOG, "closing because: %s (age=%llus)",
+		    reason, (unsigned long long)
+		    ((pooler_wall_clock() - c->connect_time) / 1000000));
+	if (c->state == CLIENT_COMMAND)
+		admin_client_gone(c);
+	client_enter(c, CLIENT_CLOSED);
+	stream_close(&c->stream);
+	leave_pool(c);
+	client_login_free(c);
+	drop_kept(c);
+	relay_release(&c->relay);
+	ps_map_release(&c->statements);
+	ps_unref(c->unnamed);
+	c->unnamed = NULL;
+	params_release(w->pooler->names, &c->params);
+	if (c->console != NULL) {
+		buf_release(c->console);
+		free(c->console);
+		c->console = NULL;
+	}
+	if (c->db != NULL)
+		atomic_fetch_sub(&c->db->clients, 1);
+	if (c->user != NULL)
+		atomic_fetch_sub(&c->user->clients, 1);
+	if (c->counted)
+		atomic_fetch_sub(&w->pooler->client_count, 1);
+	if (c->pool != NULL)
+		dbpool_unref(c->pool);
+	hash_remove(&w->cancel_keys, &c->key_node);
+	list_remove(&w->clients, &c->node);
+	atomic_fetch_sub(&w->n_clients, 1);
+	deadline_remove(&w->loop.deadlines, &c->deadline);
+	c->corpse.fn = free_client;
+	loop_free_later(&w->loop, &c->corpse);
+	if (atomic_load(&w->pooler->shutdown) != SHUTDOWN_NONE)
+		pooler_kick(w->pooler);
+}
+
+void
+client_send(struct client *c, const struct buf *b)
+{
+	if (buf_failed(b) || (buf_len(b) > 0 && stream_send_copy(&c->stream,
+	    buf_bytes(b), buf_len(b)) != 0))
+		/* What the client now misses it would wait for in vain; a
+		 * socket that nothing can be read from ends that. */
+		(void)shutdown(c->stream.fd, SHUT_RDWR);
+}
+
+void
+client_fail_code(struct client *c, const char *sqlstate, const char *text)
+{
+	struct wire_error e = { .severity = "FATAL", .sqlstate = sqlstate,
+	    .message = text };
+	struct buf b = { 0 };
+
+	if (c->state == CLIENT_CLOSED)
+		return;
+	if (worker_options(c->worker)->log_pooler_errors)
+		client_log(c, LV_WARNING, "pooler error: %s", text);
+	/* Not into the middle of a server's message. */
+	if (c->server == NULL || !relay_in_message(&c->server->relay)) {
+		wire_put_error(&b, WIRE_BE_ERROR, &e);
+		client_send(c, &b);
+		buf_release(&b);
+	}
+	client_close(c, text);
+}
+
+void
+client_fail(struct client *c, const char *text)
+{
+	client_fail_code(c, "08P01", text);
+}
+
+/* ---- its server ---- */
+
+static void
+count_wait(struct client *c)
+{
+	uint64_t now = loop_now(&c->worker->loop);
+
+	if (c->waiter.since != 0 && now > c->waiter.since)
+		stats_add(&c->pool->stats[c->worker->id].wait_time,
+		    now - c->waiter.since);
+	c->waiter.since = 0;
+	c->notified = false;
+}
+
+static void
+keep(struct client *c, struct lent *l, const char *bytes, size_t n)
+{
+	if (n == 0)
+		return;
+	assert(c->kept == NULL);
+	lent_ref(l);
+	c->kept = l;
+	c->kept_bytes = bytes;
+	c->kept_n = n;
+}
+
+void
+client_feed(struct client *c, struct lent *l, const char *bytes, size_t n)
+{
+	enum relay_result res;
+	size_t	used = 0;
+
+	c->feeding = true;
+	res = relay_feed(&c->relay, l, bytes, n, &used);
+	c->feeding = false;
+	switch (res) {
+	case RELAY_CLOSED:
+		return;
+	case RELAY_BAD:
+		if (c->state != CLIENT_CLOSED)
+			client_fail(c, "bad packet header");
+		return;
+	case RELAY_LATER:
+		keep(c, l, bytes + used, n - used);
+		stream_recv_stop(&c->stream);
+		return;
+	case RELAY_OK:
+		break;
+	}
+	if (c->server != NULL && c->state == CLIENT_ACTIVE)
+		server_check_release(c->server);
+}
+
+/* Feeds what had to wait; then the stream goes on. */
+static void
+resume(struct client *c)
+{
+	struct lent *l = c->kept;
+	size_t	     n = c->kept_n;
+
+	/* Its relay waits in client_want_server() and goes on by itself. */
+	if (c->feeding)
+		return;
+	c->kept = NULL;
+	c->kept_n = 0;
+	if (l != NULL || c->relay.held_need > 0) {
+		client_feed(c, l, c->kept_bytes, n);
+		if (l != NULL)
+			lent_unref(l);
+	}
+	if ((c->state == CLIENT_ACTIVE || c->state == CLIENT_IDLE) &&
+	    c->kept == NULL)
+		stream_recv_start(&c->stream);
+}
+
+void
+client_wait_in_pool(struct client *c)
+{
+	struct worker	 *w = c->worker;
+	struct pool_order o;
+
+	pool_wait(&c->pool->core, &c->waiter, w->id, loop_now(&w->loop), &o);
+	if (o.idler != NULL)
+		server_give(container_of(o.idler, struct server, idler), c);
+	else
+		worker_order(w, c->pool, &o);
+}
+
+void
+client_want_server(struct client *c)
+{
+	struct worker	 *w = c->worker;
+	char		  text[512];
+
+	if (pool_failing(&c->pool->core, loop_now(&w->loop), text,
+	    sizeof(text), true)) {
+		char why[640];
+
+		snprintf(why, sizeof(why), "server login has been failing, "
+		    "cached error: %s (server_login_retry)", text);
+		client_fail(c, why);
+		return;
+	}
+	client_enter(c, CLIENT_WAITING);
+	client_wait_in_pool(c);
+}
+
+void
+client_take_server(struct client *c, struct server *s)
+{
+	if (c->state == CLIENT_AUTH_QUERY) {
+		client_login_server(c, s);
+		return;
+	}
+	count_wait(c);
+	if (c->state == CLIENT_WELCOME) {
+		/* It wanted to know the pool, not the server. */
+		c->server = NULL;
+		s->client = NULL;
+		client_welcome(c);
+		server_release(s);
+		return;
+	}
+	client_enter(c, CLIENT_ACTIVE);
+	c->params_sure = true;
+	resume(c);
+}
+
+void
+client_unlink(struct client *c)
+{
+	c->server = NULL;
+	if (c->state == CLIENT_AUTH_QUERY) {
+		client_login_query_done(c);
+		return;
+	}
+	client_enter(c, CLIENT_IDLE);
+	/* Its input may have been stopped for the server's sake. */
+	stream_recv_start(&c->stream);
+}
+
+void
+client_server_lost(struct client *c, const char *text)
+{
+	c->server = NULL;
+	if (c->state == CLIENT_LINKING) {
+		/* Nothing of the client's was sent: it tries another one. */
+		client_want_server(c);
+	} else if (c->state == CLIENT_AUTH_QUERY ||
+	    c->state == CLIENT_WELCOME) {
+		client_wait_in_pool(c);
+	} else if (text == NULL) {
+		client_close(c, "server connection closed");
+	} else {
+		client_fail(c, text);
+	}
+}
+
+void
+client_pool_failed(struct client *c, const char *sqlstate, const char *text)
+{
+	if (c->state == CLIENT_WAITING || c->state == CLIENT_WELCOME ||
+	    (c->state == CLIENT_AUTH_QUERY && c->server == NULL))
+		client_fail_code(c, sqlstate, text);
+}
+
+void
+client_refuse(struct client *c)
+{
+	struct wire_error e = { .severity = "ERROR", .sqlstate = "57014",
+	    .message = "canceling statement due to user request" };
+	struct buf b = { 0 };
+
+	if (c->state != CLIENT_WAITING)
+		return;
+	/* Nothing was sent yet; the request is answered and passed over. */
+	pool_unwait(&c->pool->core, &c->waiter);
+	count_wait(c);
+	wire_put_error(&b, WIRE_BE_ERROR, &e);
+	client_send(c, &b);
+	buf_release(&b);
+	client_enter(c, CLIENT_REFUSED);
+	c->query_start = c->xact_start = 0;
+	stream_recv_start(&c->stream);
+	resume(c);
+}
+
+/* ---- the console ---- */
+
+static void
+console_data(struct client *c, const char *bytes, size_t n)
+{
+	struct wire_header h;
+	const char *sql;
+
+	if (c->console == NULL) {
+		c->console = calloc(1, sizeof(*c->console));
+		if (c->console == NULL) {
+			client_fail(c, "out of memory");
+			return;
+		}
+		buf_init(c->console, 1 << 20);
+	}
+	buf_append(c->console, bytes, n);
+	if (buf_failed(c->console)) {
+		client_fail(c, "incomplete pkt");
+		return;
+	}
+	if (wire_header_get(buf_bytes(c->console), buf_len(c->console),
+	    1 << 20, &h) != 0) {
+		if (buf_len(c->console) >= WIRE_HEADER_LEN)
+			client_fail(c, "bad packet");
+		return;
+	}
+	if (h.type == WIRE_FE_TERMINATE) {
+		client_close(c, "client close request");
+		return;
+	}
+	if (h.type != WIRE_FE_QUERY) {
+		struct wire_error e = { .severity = "ERROR",
+		    .sqlstate = "08P01", .message =
+		    "extended query protocol not supported by admin console" };
+		struct buf b = { 0 };
+
+		wire_put_error(&b, WIRE_BE_ERROR, &e);
+		client_send(c, &b);
+		buf_release(&b);
+		client_fail(c, "bad packet");
+		return;
+	}
+	if (buf_len(c->console) < WIRE_HEADER_LEN + h.body)
+		return;
+	if (wire_parse_string(buf_bytes(c->console) + WIRE_HEADER_LEN, h.body,
+	    &sql) != 0) {
+		client_fail(c, "incomplete query");
+		return;
+	}
+	c->request_time = pooler_wall_clock();
+	stream_recv_stop(&c->stream);
+	client_enter(c, CLIENT_COMMAND);
+	if (admin_submit(c, sql) != 0) {
+		client_fail(c, "out of memory");
+		return;
+	}
+	buf_consume(c->console, WIRE_HEADER_LEN + h.body);
+}
+
+void
+client_console_answer(struct client *c, const struct buf *b, bool done,
+    bool close)
+{
+	assert(c->state == CLIENT_COMMAND);
+	client_send(c, b);
+	if (!done)
+		return;
+	client_enter(c, CLIENT_CONSOLE);
+	if (close) {
+		client_close(c, "close req");
+		return;
+	}
+	/* A driver may have sent its next command already. */
+	if (buf_len(c->console) > 0)
+		console_data(c, "", 0);
+	if (c->state == CLIENT_CONSOLE)
+		stream_recv_start(&c->stream);
+}
+
+/* ---- events ---- */
+
+static void
+on_data(struct client *c, struct lent *l, const char *bytes, size_t n)
+{
+	if (c->pool != NULL && c->logged_in)
+		stats_add(&c->pool->stats[c->worker->id].received, n);
+	switch (c->state) {
+	case CLIENT_FIRST:
+	case CLIENT_AUTH:
+		client_login_data(c, l, bytes, n);
+		return;
+	case CLIENT_IDLE:
+	case CLIENT_ACTIVE:
+	case CLIENT_REFUSED:
+		client_feed(c, l, bytes, n);
+		return;
+	case CLIENT_CONSOLE:
+		console_data(c, bytes, n);
+		return;
+	case CLIENT_TLS:
+	case CLIENT_WORK:
+	case CLIENT_AUTH_QUERY:
+	case CLIENT_WELCOME:
+	case CLIENT_WAITING:
+	case CLIENT_LINKING:
+	case CLIENT_COMMAND:
+	case CLIENT_CANCEL:
+		/* We do not receive in these states. */
+		client_close(c, "bad packet");
+		return;
+	case CLIENT_CLOSED:
+	case CLIENT_STATES_:
+		return;
+	}
+}
+
+static void
+on_hangup(struct client *c)
+{
+	/*
+	 * It is gone, and waits for something that would be done in vain. A
+	 * client that is only held back by a slow server is read on later.
+	 */
+	if (c->state != CLIENT_ACTIVE)
+		client_close(c, "client unexpected eof");
+	else if (c->server != NULL && !stream_blocked(&c->server->stream))
+		client_close(c, "client unexpected eof");
+}
+
+static void
+on_eof(struct client *c)
+{
+	if (c->state == CLIENT_FIRST && c->login != NULL &&
+	    relay_at_boundary(&c->relay))
+		client_close(c, NULL);
+	else
+		client_close(c, "client unexpected eof");
+}
+
+static void
+on_stream(struct stream *stream, enum stream_event ev, struct lent *l,
+    const char *bytes, size_t n)
+{
+	struct client *c = container_of(stream, struct client, stream);
+
+	if (c->state == CLIENT_CLOSED)
+		return;
+	switch (ev) {
+	case SE_DATA:
+		on_data(c, l, bytes, n);
+		return;
+	case SE_BLOCKED:
+		if (c->server != NULL)
+			stream_recv_stop(&c->server->stream);
+		return;
+	case SE_DRAINED:
+		if (c->server != NULL)
+			stream_recv_start(&c->server->stream);
+		return;
+	case SE_TLS_READY:
+		client_login_tls_ready(c);
+		return;
+	case SE_HANGUP:
+		on_hangup(c);
+		return;
+	case SE_EOF:
+		on_eof(c);
+		return;
+	case SE_ERROR:
+		if (c->state == CLIENT_TLS)
+			client_log(c, LV_WARNING, "TLS %s",
+			    stream_error(stream));
+		client_close(c, "client unexpected eof");
+		return;
+	case SE_CONNECTED:
+		return;
+	}
+}
+
+/* ---- time ---- */
+
+static uint64_t
+after(uint64_t since, uint64_t timeout)
+{
+	return timeout == 0 || since == 0 ? DEADLINE_NEVER : since + timeout;
+}
+
+static uint64_t
+opt_us(int64_t t)
+{
+	return t > 0 ? (uint64_t)t : 0;
+}
+
+/* Holding a transaction open without a query in flight. */
+static bool
+idle_in_transaction(const struct client *c)
+{
+	return c->server != NULL && c->query_start == 0 &&
+	    c->server->tx != WIRE_TX_IDLE;
+}
+
+static uint64_t
+waiting_due(const struct client *c)
+{
+	const struct options *o = worker_options(c->worker);
+	uint64_t due = after(c->waiter.since, c->pool->times.query_wait);
+
+	due = MIN(due, after(c->query_start, c->pool->times.query));
+	if (!c->notified && o->query_wait_notify > 0)
+		due = MIN(due, after(c->waiter.since,
+		    (uint64_t)o->query_wait_notify * 1000000));
+	return due;
+}
+
+static uint64_t
+next_due(const struct client *c)
+{
+	const struct options *o = worker_options(c->worker);
+	uint64_t due = DEADLINE_NEVER;
+
+	switch (c->state) {
+	case CLIENT_FIRST:
+	case CLIENT_TLS:
+	case CLIENT_AUTH:
+	case CLIENT_WORK:
+	case CLIENT_AUTH_QUERY:
+	case CLIENT_WELCOME:
+		/* One time-out for the whole login. */
+		return after(client_login_since(c),
+		    opt_us(o->client_login_timeout));
+	case CLIENT_IDLE:
+		return after(c->state_since, c->pool->times.client_idle);
+	case CLIENT_WAITING:
+	case CLIENT_LINKING:
+		return waiting_due(c);
+	case CLIENT_ACTIVE:
+		due = after(c->query_start, c->pool->times.query);
+		due = MIN(due, after(c->xact_start,
+		    c->pool->times.transaction));
+		if (idle_in_transaction(c))
+			due = MIN(due, after(c->state_since,
+			    c->pool->times.idle_transaction));
+		return due;
+	case CLIENT_REFUSED:
+	case CLIENT_CONSOLE:
+	case CLIENT_COMMAND:
+	case CLIENT_CANCEL:
+	case CLIENT_CLOSED:
+	case CLIENT_STATES_:
+		break;
+	}
+	return due;
+}
+
+void
+client_arm(struct client *c)
+{
+	if (deadline_set(&c->worker->loop.deadlines, &c->deadline,
+	    next_due(c)) != 0 && c->state != CLIENT_CLOSED)
+		log_error("out of memory: a time-out is not watched");
+}
+
+static void
+notify_waiting(struct client *c)
+{
+	struct wire_error e = { .severity = "NOTICE", .sqlstate = "00000",
+	    .message = "No server connection available in postgres backend, "
+	    "client being queued" };
+	struct buf b = { 0 };
+
+	wire_put_error(&b, WIRE_BE_NOTICE, &e);
+	client_send(c, &b);
+	buf_release(&b);
+	c->notified = true;
+}
+
+/* Closes server and client: a query or transaction took too long. */
+static void
+time_out_with_server(struct client *c, const char *text)
+{
+	struct server *s = c->server;
+
+	if (s == NULL) {
+		client_fail(c, text);
+		return;
+	}
+	server_close(s, text);
+}
+
+static void
+check_waiting(struct client *c, uint64_t now)
+{
+	if (after(c->waiter.since, c->pool->times.query_wait) <= now) {
+		client_fail(c, "query_wait_timeout");
+	} else if (after(c->query_start, c->pool->times.query) <= now) {
+		client_fail(c, "query_timeout");
+	} else {
+		if (!c->notified)
+			notify_waiting(c);
+		client_arm(c);
+	}
+}
+
+static void
+check_active(struct client *c, uint64_t now)
+{
+	if (after(c->query_start, c->pool->times.query) <= now)
+		time_out_with_server(c, "query timeout");
+	else if (after(c->xact_start, c->pool->times.transaction) <= now)
+		time_out_with_server(c, "transaction timeout");
+	else
+		time_out_with_server(c, "idle transaction timeout");
+}
+
+static void
+on_deadline(struct deadline *d)
+{
+	struct client *c = container_of(d, struct client, deadline);
+	struct loop   *loop = &c->worker->loop;
+	uint64_t       due = next_due(c);
+
+	if (due > loop_now(loop)) {
+		client_arm(c);
+		return;
+	}
+	switch (c->state) {
+	case CLIENT_FIRST:
+	case CLIENT_TLS:
+	case CLIENT_AUTH:
+	case CLIENT_WORK:
+		client_fail(c, "client_login_timeout");
+		return;
+	case CLIENT_WELCOME:
+	case CLIENT_AUTH_QUERY:
+	case CLIENT_WAITING:
+	case CLIENT_LINKING:
+	case CLIENT_IDLE:
+		if (atomic_load(&c->worker->pooler->holding)) {
+			/* Time stands still for those who wait. */
+			if (deadline_set(&loop->deadlines, d,
+			    loop_now(loop) + 1000000) != 0)
+				client_fail(c, "out of memory");
+			return;
+		}
+		if (c->state == CLIENT_IDLE)
+			client_fail(c, "client_idle_timeout");
+		else if (c->state == CLIENT_WAITING ||
+		    c->state == CLIENT_LINKING)
+			check_waiting(c, loop_now(loop));
+		else
+			client_fail(c, "client_login_timeout (server down)");
+		return;
+	case CLIENT_ACTIVE:
+		check_active(c, loop_now(loop));
+		return;
+	case CLIENT_REFUSED:
+	case CLIENT_CONSOLE:
+	case CLIENT_COMMAND:
+	case CLIENT_CANCEL:
+	case CLIENT_CLOSED:
+	case CLIENT_STATES_:
+		return;
+	}
+}
