@@ -207,7 +207,8 @@ read_all(int fd, struct buf *text)
 	do {
 		p = buf_reserve(text, READ_SIZE);
 		if (p == NULL)
-			return EFBIG;
+			return buf_len(text) > FILE_MAX - READ_SIZE ? EFBIG :
+			    ENOMEM;
 		n = read(fd, p, READ_SIZE);
 		if (n < 0 && errno != EINTR)
 			return errno;
