@@ -45,4 +45,15 @@ must_load(const char *text)
 	return c;
 }
 
+/* Expects a refusal with just this message. */
+static inline void
+refuse(const char *text, const char *msg)
+{
+	struct config	*c = NULL;
+
+	ck_assert_int_ne(load(text, &c), 0);
+	ck_assert_ptr_null(c);
+	ck_assert_str_eq(err.msg, msg);
+}
+
 #endif /* TESTS_UNIT_CONFIG_LOAD_H */

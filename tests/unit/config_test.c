@@ -4,16 +4,6 @@
 #include "tests/unit/config_load.h"
 #include "tests/unit/unit.h"
 
-static void
-refuse(const char *text, const char *msg)
-{
-	struct config	*c = NULL;
-
-	ck_assert_int_ne(load(text, &c), 0);
-	ck_assert_ptr_null(c);
-	ck_assert_str_eq(err.msg, msg);
-}
-
 START_TEST(defaults)
 {
 	struct config	*c = must_load("[pgbouncer]\n");
@@ -33,54 +23,6 @@ START_TEST(defaults)
 	ck_assert_uint_eq(buf_len(&c->warnings), 0);
 	config_free(c);
 	config_free(NULL);
-}
-END_TEST
-
-START_TEST(databases)
-{
-	struct config	*c = must_load(
-	    "[databases]\n"
-	    "  zeta = host=10.0.0.1,/run/pg,::1 port=5433\n"
-	    "alpha=dbname = real password='it''s s' user=bob reserve_pool=3\n"
-	    "'od''d name' = pool_size=0 pool_mode=TRANSACTION\n"
-	    "\"tw\"\"o\" = host=x load_balance_hosts=disable\n"
-	    "* = host=fallback\n"
-	    "[pgbouncer]\n"
-	    "[databases]\n"
-	    "late = connect_query='select 1; select 2' query_wait_timeout=0");
-	const struct config_db *db;
-
-	ck_assert_uint_eq(c->n_dbs, 5);
-	ck_assert_str_eq(c->dbs[0].name, "alpha");
-	ck_assert_str_eq(c->dbs[1].name, "late");
-	ck_assert_str_eq(c->dbs[2].name, "od'd name");
-	ck_assert_str_eq(c->dbs[3].name, "tw\"o");
-	ck_assert_str_eq(c->dbs[4].name, "zeta");
-	db = config_find_db(c, "zeta");
-	ck_assert_ptr_eq(db, &c->dbs[4]);
-	ck_assert_uint_eq(db->n_hosts, 3);
-	ck_assert_str_eq(db->hosts[0], "10.0.0.1");
-	ck_assert_str_eq(db->hosts[2], "::1");
-	ck_assert_int_eq(db->opt.port, 5433);
-	ck_assert_ptr_null(db->opt.dbname);
-	ck_assert_int_eq(db->opt.pool_size, OPT_UNSET);
-	db = config_find_db(c, "alpha");
-	ck_assert_str_eq(db->opt.dbname, "real");
-	ck_assert_str_eq(db->opt.password, "it's s");
-	ck_assert_int_eq(db->opt.reserve_pool_size, 3);
-	ck_assert_uint_eq(db->n_hosts, 0);
-	db = config_find_db(c, "od'd name");
-	ck_assert_int_eq(db->opt.pool_size, 0);
-	ck_assert_int_eq(db->opt.pool_mode, POOL_MODE_TRANSACTION);
-	db = config_find_db(c, "tw\"o");
-	ck_assert_int_eq(db->opt.load_balance_hosts, LOAD_BALANCE_DISABLE);
-	db = config_find_db(c, "late");
-	ck_assert_str_eq(db->opt.connect_query, "select 1; select 2");
-	ck_assert_int_eq(db->opt.query_wait_timeout, 0);
-	ck_assert_ptr_null(config_find_db(c, "*"));
-	ck_assert_ptr_null(config_find_db(c, "nobody"));
-	ck_assert_str_eq(c->fallback->opt.host, "fallback");
-	config_free(c);
 }
 END_TEST
 
@@ -109,41 +51,6 @@ START_TEST(refused)
 	    "configuration (INI:2)");
 	refuse("[pgbouncer]\nfoo\n", "syntax error in configuration (INI:2), "
 	    "stopping loading");
-	refuse("[pgbouncer]\n[databases]\npgbouncer = host=x\n",
-	    "database name \"pgbouncer\" is reserved in configuration (INI:3)");
-	refuse("[pgbouncer]\n[databases]\n"
-	    "a123456789b123456789c123456789d123456789e123456789f123456789g123 "
-	    "= host=64\n", "too long db name: a123456789b123456789c123456789"
-	    "d123456789e123456789f123456789g123 in configuration (INI:3)");
-	config_free(must_load("[pgbouncer]\n[databases]\n"
-	    "a123456789b123456789c123456789d123456789e123456789f123456789g12 "
-	    "= host=63\n"));
-	refuse("[pgbouncer]\n[databases]\na = hst=x\n",
-	    "unrecognized connection parameter: hst in configuration (INI:3)");
-	refuse("[pgbouncer]\n[users]\na = hst=x\n",
-	    "unrecognized user parameter: hst in configuration (INI:3)");
-	refuse("[pgbouncer]\n[databases]\na = host\n",
-	    "syntax error in connection string in configuration (INI:3)");
-	refuse("[pgbouncer]\n[databases]\na = password='secret\n",
-	    "syntax error in connection string in configuration (INI:3)");
-	refuse("[pgbouncer]\n[users]\na = pool_mode=''\n",
-	    "syntax error in user settings in configuration (INI:3)");
-	refuse("[pgbouncer]\n[databases]\na = port=0\n",
-	    "invalid port: 0 in configuration (INI:3)");
-	refuse("[pgbouncer]\n[databases]\na = port=-1\n",
-	    "invalid port: -1 in configuration (INI:3)");
-	refuse("[pgbouncer]\n[databases]\na = port=65536\n",
-	    "invalid port: 65536 in configuration (INI:3)");
-	refuse("[pgbouncer]\n[databases]\na = pool_mode=x\n",
-	    "invalid pool mode: x in configuration (INI:3)");
-	refuse("[pgbouncer]\n[databases]\na = load_balance_hosts=x\n",
-	    "invalid load_balance_hosts: x in configuration (INI:3)");
-	refuse("[pgbouncer]\n[databases]\na = pool_size=many\n",
-	    "invalid value \"many\" for parameter pool_size in configuration "
-	    "(INI:3)");
-	refuse("[pgbouncer]\n[databases]\na = pool_size=99999999999\n",
-	    "invalid value \"99999999999\" for parameter pool_size in "
-	    "configuration (INI:3)");
 }
 END_TEST
 
@@ -331,6 +238,79 @@ START_TEST(many_reloads)
 }
 END_TEST
 
-UNIT_MAIN("config", defaults, databases, refused, not_yet, doubts_are_told,
+static uint32_t
+next_random(uint32_t *state)
+{
+	*state = *state * 1664525u + 1013904223u;
+	return *state >> 8;
+}
+
+/* Changes a few bytes or spans of text, which has room for 2000. */
+static void
+damage(char *text, uint32_t *seed)
+{
+	static const char *const pieces[] = { "'", "\"", "=", "\n", " ", "-1",
+	    "[users]\n", "\r", "x", "99999999999999999999", "[", "]" };
+	size_t	rounds = next_random(seed) % 4, n, at, span;
+	const char *piece;
+
+	for (; rounds > 0; rounds--) {
+		n = strlen(text);
+		at = next_random(seed) % n;
+		span = MIN(next_random(seed) % 12, n - at - 1);
+		if (next_random(seed) % 2 == 0) {
+			memmove(text + at, text + at + span, n - at - span + 1);
+			continue;
+		}
+		piece = pieces[next_random(seed) % ARRAY_LEN(pieces)];
+		memmove(text + at + strlen(piece), text + at, n - at + 1);
+		memcpy(text + at, piece, strlen(piece));
+	}
+}
+
+/*
+ * Damaged files: refused with a message, or accepted, and then the dump is
+ * a file that says the same.
+ */
+START_TEST(damaged_files)
+{
+	static const char	 good[] = "[pgbouncer]\nlisten_addr = a, b\n"
+	    "query_timeout = 1.5\nadmin_users=x\n[databases]\n"
+	    "a = host=x,y port=5433 user=u connect_query='it''s'\n"
+	    "'b c' = pool_size=3 pool_mode=statement\n* =\n[users]\n"
+	    "u = query_timeout=3\nv =\n";
+	char			 text[2000];
+	struct config		*c, *again;
+	struct buf		 one = { 0 }, two = { 0 };
+	uint32_t		 seed = 4711;
+	int			 i, accepted = 0;
+
+	for (i = 0; i < 3000; i++) {
+		memcpy(text, good, sizeof(good));
+		damage(text, &seed);
+		c = NULL;
+		if (load(text, &c) != 0) {
+			ck_assert_ptr_null(c);
+			ck_assert_str_ne(err.msg, "");
+			continue;
+		}
+		accepted++;
+		buf_clear(&one);
+		buf_clear(&two);
+		config_dump(c, &one);
+		again = must_load(buf_cstr(&one));
+		config_dump(again, &two);
+		ck_assert_str_eq(buf_cstr(&one), buf_cstr(&two));
+		config_free(c);
+		config_free(again);
+	}
+	ck_assert_int_gt(accepted, 300);
+	ck_assert_int_lt(accepted, 2700);
+	buf_release(&one);
+	buf_release(&two);
+}
+END_TEST
+
+UNIT_MAIN("config", damaged_files, defaults, refused, not_yet, doubts_are_told,
     tls_needs_files, auth_file, command_line, reload_keeps_what_is_fixed,
     many_reloads)
