@@ -223,6 +223,12 @@ poller_watch_add(struct poller *p, struct poller_watch *w)
 }
 
 void
+poller_watch_remove(struct poller *p, struct poller_watch *w)
+{
+	(void)epoll_ctl(p->epfd, EPOLL_CTL_DEL, w->fd, NULL);
+}
+
+void
 poller_wake(struct poller *p)
 {
 	uint64_t one = 1;

@@ -141,6 +141,9 @@ void	lent_unref(struct lent *);
 
 /* Watches a descriptor, level-triggered. Returns 0 or a negated errno. */
 int	poller_watch_add(struct poller *, struct poller_watch *) MUST_CHECK;
+/* Stops watching; may be added again. One event of this turn may still come,
+ * so the struct lives until its end. Before the descriptor is closed. */
+void	poller_watch_remove(struct poller *, struct poller_watch *);
 
 /*
  * Waits at most `timeout_ms` (-1 = no limit) and delivers what happened.

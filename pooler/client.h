@@ -33,6 +33,7 @@
 #include "pooler/prepared.h"
 #include "pooler/relay.h"
 
+struct admin_request;
 struct buf;
 struct database;
 struct dbpool;
@@ -82,6 +83,7 @@ struct client {
 	struct user	*user;		/* who logged in; counted, or NULL */
 	struct login	*login;		/* while logging in */
 	struct buf	*console;	/* the console's command, or NULL */
+	struct admin_request *command;	/* ... at the control thread */
 	struct lent	*kept;		/* received, not yet fed to relay */
 	const char	*kept_bytes;
 	size_t		 kept_n;

@@ -47,6 +47,8 @@ struct database {
 	uint64_t	 unused_since;	/* automatic ones; 0 = in use */
 	struct stats_sum retired;	/* of pools that were freed: totals
 					 * never run backwards */
+	struct stats_sum newer, older;	/* readings one and two stats_periods
+					 * old; the control thread's */
 };
 
 struct user {
