@@ -257,7 +257,8 @@ damage(char *text, uint32_t *seed)
 	for (; rounds > 0; rounds--) {
 		n = strlen(text);
 		at = next_random(seed) % n;
-		span = MIN(next_random(seed) % 12, n - at - 1);
+		span = next_random(seed) % 12;
+		span = MIN(span, n - at - 1);
 		if (next_random(seed) % 2 == 0) {
 			memmove(text + at, text + at + span, n - at - span + 1);
 			continue;
