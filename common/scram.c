@@ -222,7 +222,8 @@ scram_work_wipe(struct scram_work *w)
  * Reading messages
  */
 
-/* One character for a log line: itself if it is harmless. */
+/* One character for a log line, as PgBouncer prints it: quoted if it is
+ * harmless, else its code. */
 struct shown {
 	char	text[8];
 };
@@ -234,7 +235,7 @@ show_char(const struct cursor *c)
 	unsigned char	u = c->p < c->end ? (unsigned char)*c->p : 0;
 
 	if (u >= 0x21 && u <= 0x7e)
-		snprintf(s.text, sizeof(s.text), "%c", u);
+		snprintf(s.text, sizeof(s.text), "'%c'", u);
 	else
 		snprintf(s.text, sizeof(s.text), "0x%02x", u);
 	return s;
@@ -481,17 +482,13 @@ scram_server_final(struct scram_server *s, const char *msg, size_t n,
 	unsigned char	proof[SCRAM_KEY_LEN], signature[SCRAM_KEY_LEN];
 	struct cursor	c = { NULL, NULL };
 	struct span	without = { NULL, 0 }, value = { NULL, 0 };
-	size_t		len;
 	int		rc;
 
 	assert(s->flag != '\0');
 	if ((rc = cursor_init(&c, msg, n, e)) != 0 ||
 	    (rc = read_final(s, &c, &without, &value, e)) != 0)
 		return rc;
-	rc = base64_decode(value.p, value.n, proof, sizeof(proof), &len);
-	if (rc == ERR_FORMAT)
-		return err_set(e, ERR_PROTOCOL, "could not decode proof");
-	if (rc != 0 || len != SCRAM_KEY_LEN)
+	if (!parse_key(value.p, value.n, proof))
 		return MALFORMED(e,
 		    "malformed proof in client-final-message)");
 	buf_append(&s->auth, without.p, without.n);

@@ -88,13 +88,6 @@ client_fail(struct client_auth *a, const char *reason)
 }
 
 static enum auth_result
-client_fail_log(struct client_auth *a, const char *reason, struct err *e)
-{
-	err_set(e, ERR_AUTH, "%s", reason);
-	return client_fail(a, reason);
-}
-
-static enum auth_result
 client_ok(struct client_auth *a, struct buf *reply)
 {
 	wire_put_auth(reply, WIRE_AUTH_OK, NULL, 0);
@@ -183,13 +176,13 @@ client_auth_begin(struct client_auth *a, const struct client_auth_params *p,
  */
 
 static enum auth_result
-on_password(struct client_auth *a, const char *body, size_t n, struct err *e)
+on_password(struct client_auth *a, const char *body, size_t n)
 {
 	static const char failed[] = "password authentication failed";
 	const char *password;
 
 	if (wire_parse_string(body, n, &password) != 0)
-		return client_fail_log(a, failed, e);
+		return client_fail(a, failed);
 	if (*password == '\0')
 		return client_fail(a, "empty password returned by client");
 	if (strlen(password) > AUTH_PASSWORD_MAX)
@@ -200,13 +193,13 @@ on_password(struct client_auth *a, const char *body, size_t n, struct err *e)
 	/* A stored secret with more iterations than we would ever do. */
 	if (scram_work_init(&a->work, password, a->secret.salt,
 	    a->secret.salt_len, a->secret.iterations) != 0)
-		return client_fail_log(a, failed, e);
+		return client_fail(a, failed);
 	a->state = CLIENT_AUTH_COMPARE;
 	return AUTH_WORK;
 }
 
 static enum auth_result
-compare_password(struct client_auth *a, struct buf *reply, struct err *e)
+compare_password(struct client_auth *a, struct buf *reply)
 {
 	const char	*typed = buf_cstr(&a->typed);
 	char		 md5[SCRAM_MD5_LEN + 1];
@@ -228,8 +221,7 @@ compare_password(struct client_auth *a, struct buf *reply, struct err *e)
 	}
 	scram_work_wipe(&a->work);
 	if (!same || a->mock)
-		return client_fail_log(a, "password authentication failed",
-		    e);
+		return client_fail(a, "password authentication failed");
 	return client_ok(a, reply);
 }
 
@@ -238,8 +230,7 @@ compare_password(struct client_auth *a, struct buf *reply, struct err *e)
  */
 
 static enum auth_result
-on_md5(struct client_auth *a, const char *body, size_t n, struct buf *reply,
-    struct err *e)
+on_md5(struct client_auth *a, const char *body, size_t n, struct buf *reply)
 {
 	static const char failed[] = "password authentication failed";
 	char		 stored[SCRAM_MD5_LEN + 1], want[SCRAM_MD5_LEN + 1];
@@ -247,7 +238,7 @@ on_md5(struct client_auth *a, const char *body, size_t n, struct buf *reply,
 	int		 rc = 0;
 
 	if (wire_parse_string(body, n, &given) != 0)
-		return client_fail_log(a, failed, e);
+		return client_fail(a, failed);
 	if (*given == '\0')
 		return client_fail(a, "empty password returned by client");
 	if (a->kind == AUTH_KIND_MD5)
@@ -259,7 +250,7 @@ on_md5(struct client_auth *a, const char *body, size_t n, struct buf *reply,
 	explicit_bzero(stored, sizeof(stored));
 	/* No short cut for a mock: the time must not tell. */
 	if (rc != 0 || !scram_equal(given, want) || a->mock)
-		return client_fail_log(a, failed, e);
+		return client_fail(a, failed);
 	return client_ok(a, reply);
 }
 
@@ -301,15 +292,19 @@ static enum auth_result
 on_first(struct client_auth *a, const char *body, size_t n, struct buf *reply,
     struct err *e)
 {
+	struct wire_in	 in;
 	const char	*mechanism, *msg;
 	size_t		 len;
 
+	/* The name first: a PasswordMessage is one of a wrong mechanism. */
+	wire_in_init(&in, body, n);
+	mechanism = wire_get_cstr(&in);
+	if (!in.failed && strcmp(mechanism, SCRAM_MECHANISM) != 0)
+		return client_fail(a, "client selected an invalid SASL "
+		    "authentication mechanism");
 	if (wire_parse_sasl_initial(body, n, &mechanism, &msg, &len) != 0 ||
 	    msg == NULL)
 		return sasl_failed(a);
-	if (strcmp(mechanism, SCRAM_MECHANISM) != 0)
-		return client_fail(a, "client selected an invalid SASL "
-		    "authentication mechanism");
 	if (!a->fresh || a->mock)
 		return challenge(a, msg, len, reply, e);
 	/* Only now: a client that never answers costs no derivation. */
@@ -346,9 +341,12 @@ on_final(struct client_auth *a, const char *body, size_t n, struct buf *reply,
 		    buf_len(&answer));
 		result = client_ok(a, reply);
 	} else {
-		if (rc == ERR_AUTH && !a->mock && a->kind == AUTH_KIND_MD5)
-			err_set(e, ERR_AUTH, "SCRAM authentication failed: "
-			    "user has MD5 secret");
+		/* The client is told one thing, the log another. */
+		if (rc == ERR_AUTH)
+			err_set(e, ERR_AUTH, "%s",
+			    !a->mock && a->kind == AUTH_KIND_MD5 ?
+			    "SCRAM authentication failed: user has MD5 secret"
+			    : "password authentication failed");
 		result = sasl_failed(a);
 	}
 	buf_release_secret(&answer);
@@ -363,9 +361,9 @@ client_auth_message(struct client_auth *a, const char *body, size_t n,
 		*e = (struct err){ 0 };
 	switch (a->state) {
 	case CLIENT_AUTH_PASSWORD:
-		return on_password(a, body, n, e);
+		return on_password(a, body, n);
 	case CLIENT_AUTH_MD5:
-		return on_md5(a, body, n, reply, e);
+		return on_md5(a, body, n, reply);
 	case CLIENT_AUTH_FIRST:
 		return on_first(a, body, n, reply, e);
 	case CLIENT_AUTH_FINAL:
@@ -391,7 +389,7 @@ client_auth_worked(struct client_auth *a, int rc, struct buf *reply,
 		return client_fail(a, "bouncer resources exhaustion");
 	}
 	return a->state == CLIENT_AUTH_SECRET ? make_secret(a, reply, e) :
-	    compare_password(a, reply, e);
+	    compare_password(a, reply);
 }
 
 const struct scram_secret *

@@ -156,22 +156,22 @@ serve 'psql, trust, unknown' \
 serve 'psql, clear text' 'ok - 3 0' 'user=al' pw "$own" plain al pw
 serve 'psql, clear text, SCRAM secret' 'ok - 3 0' \
     'user=al' pw "$own" plain al "$scram"
-serve 'psql, clear text, wrong' "refused: $pw_failed ($pw_failed)" \
+serve 'psql, clear text, wrong' "refused: $pw_failed ()" \
     'user=al' no "$own" plain al "$scram"
 serve 'psql, md5' 'ok - 5 0' 'user=u_md5' pw "$own" md5 u_md5 "$md5"
 serve 'psql, md5, plain secret' 'ok - 5 0' 'user=al' pw "$own" md5 al pw
-serve 'psql, md5, wrong' "refused: $pw_failed ($pw_failed)" \
+serve 'psql, md5, wrong' "refused: $pw_failed ()" \
     'user=u_md5' no "$own" md5 u_md5 "$md5"
 serve 'psql, md5 and a SCRAM secret' 'ok - 10 11 12 0' \
     'user=al' pw "$own" md5 al "$scram"
 serve 'psql, SCRAM' 'ok - 10 11 12 0' 'user=al' pw "$own" scram al "$scram"
 serve 'psql, SCRAM, plain secret' 'ok - 10 11 12 0' \
     'user=al' 'Größe ²' "$own" scram al 'Größe 2'
-serve 'psql, SCRAM, wrong' 'refused: SASL authentication failed ()' \
+serve 'psql, SCRAM, wrong' "refused: SASL authentication failed ($pw_failed)" \
     'user=al' no "$own" scram al "$scram"
 grep -q 'SASL authentication failed' "$dir/psql.log" && got=told || got=not
 check 'psql is told so' told "$got"
-serve 'psql, SCRAM, unknown' 'refused: SASL authentication failed ()' \
+serve 'psql, SCRAM, unknown' "refused: SASL authentication failed ($pw_failed)" \
     'user=al' pw "$own" scram al -
 grep -q 'SASL authentication failed' "$dir/psql.log" && got=told || got=not
 check 'psql is told the same' told "$got"

@@ -178,14 +178,11 @@ START_TEST(logins)
 		{ AUTH_METHOD_PLAIN, md5_of_al, "asdasd", false, NULL, "", 1 },
 		{ AUTH_METHOD_PLAIN, scram_secret, "secret", false, NULL, "",
 		    1 },
-		{ AUTH_METHOD_PLAIN, "secret", "Secret", false, PW_FAILED,
-		    PW_FAILED, 1 },
-		{ AUTH_METHOD_PLAIN, md5_of_al, "x", false, PW_FAILED,
-		    PW_FAILED, 1 },
-		{ AUTH_METHOD_PLAIN, scram_secret, "x", false, PW_FAILED,
-		    PW_FAILED, 1 },
-		{ AUTH_METHOD_PLAIN, "", "x", false, PW_FAILED, PW_FAILED, 1 },
-		{ AUTH_METHOD_PLAIN, NULL, "x", false, PW_FAILED, PW_FAILED,
+		{ AUTH_METHOD_PLAIN, "secret", "Secret", false, PW_FAILED, "", 1 },
+		{ AUTH_METHOD_PLAIN, md5_of_al, "x", false, PW_FAILED, "", 1 },
+		{ AUTH_METHOD_PLAIN, scram_secret, "x", false, PW_FAILED, "", 1 },
+		{ AUTH_METHOD_PLAIN, "", "x", false, PW_FAILED, "", 1 },
+		{ AUTH_METHOD_PLAIN, NULL, "x", false, PW_FAILED, "",
 		    1 },
 		{ AUTH_METHOD_PLAIN, "secret", "", false,
 		    "empty password returned by client", "", 0 },
@@ -197,28 +194,31 @@ START_TEST(logins)
 		{ AUTH_METHOD_MD5, md5_of_al, md5_of_al, false, NULL, "", 0 },
 		{ AUTH_METHOD_MD5, scram_secret, "secret", false, NULL, "",
 		    0 },
-		{ AUTH_METHOD_MD5, "secret", "x", false, PW_FAILED, PW_FAILED,
+		{ AUTH_METHOD_MD5, "secret", "x", false, PW_FAILED, "",
 		    0 },
-		{ AUTH_METHOD_MD5, md5_of_al, md5_secret, false, PW_FAILED,
-		    PW_FAILED, 0 },
-		{ AUTH_METHOD_MD5, scram_secret, "x", false, SASL_FAILED, "",
+		{ AUTH_METHOD_MD5, md5_of_al, md5_secret, false, PW_FAILED, "", 0 },
+		{ AUTH_METHOD_MD5, scram_secret, "x", false, SASL_FAILED,
+		    PW_FAILED,
 		    0 },
-		{ AUTH_METHOD_MD5, "", "", false, PW_FAILED, PW_FAILED, 0 },
-		{ AUTH_METHOD_MD5, NULL, "x", false, PW_FAILED, PW_FAILED, 0 },
+		{ AUTH_METHOD_MD5, "", "", false, PW_FAILED, "", 0 },
+		{ AUTH_METHOD_MD5, NULL, "x", false, PW_FAILED, "", 0 },
 
 		{ AUTH_METHOD_SCRAM, "secret", "secret", false, NULL, "", 1 },
 		{ AUTH_METHOD_SCRAM, scram_secret, "secret", false, NULL, "",
 		    0 },
 		{ AUTH_METHOD_SCRAM, scram_secret, scram_secret, true, NULL,
 		    "", 0 },
-		{ AUTH_METHOD_SCRAM, "secret", "x", false, SASL_FAILED, "",
+		{ AUTH_METHOD_SCRAM, "secret", "x", false, SASL_FAILED,
+		    PW_FAILED,
 		    1 },
 		{ AUTH_METHOD_SCRAM, scram_secret, "x", false, SASL_FAILED,
-		    "", 0 },
+		    PW_FAILED, 0 },
 		{ AUTH_METHOD_SCRAM, md5_of_al, "asdasd", false, SASL_FAILED,
 		    "SCRAM authentication failed: user has MD5 secret", 0 },
-		{ AUTH_METHOD_SCRAM, "", "", false, SASL_FAILED, "", 0 },
-		{ AUTH_METHOD_SCRAM, NULL, "x", false, SASL_FAILED, "", 0 }
+		{ AUTH_METHOD_SCRAM, "", "", false, SASL_FAILED,
+		    PW_FAILED, 0 },
+		{ AUTH_METHOD_SCRAM, NULL, "x", false, SASL_FAILED,
+		    PW_FAILED, 0 }
 	};
 	struct auth_credentials given = { 0 };
 	struct client_auth_params p;
@@ -430,23 +430,21 @@ START_TEST(hostile_clients)
 	memset(long_one, 'x', sizeof(long_one) - 1);
 	expect_client_fail(AUTH_METHOD_PLAIN, long_one, sizeof(long_one),
 	    "password too long", "");
-	expect_client_fail(AUTH_METHOD_PLAIN, NULL, 0, PW_FAILED, PW_FAILED);
-	expect_client_fail(AUTH_METHOD_PLAIN, BYTES("secret"), PW_FAILED,
-	    PW_FAILED);
+	expect_client_fail(AUTH_METHOD_PLAIN, NULL, 0, PW_FAILED, "");
+	expect_client_fail(AUTH_METHOD_PLAIN, BYTES("secret"), PW_FAILED, "");
 	expect_client_fail(AUTH_METHOD_PLAIN, BYTES("secret\0x\0"),
-	    PW_FAILED, PW_FAILED);
-	expect_client_fail(AUTH_METHOD_MD5, NULL, 0, PW_FAILED, PW_FAILED);
+	    PW_FAILED, "");
+	expect_client_fail(AUTH_METHOD_MD5, NULL, 0, PW_FAILED, "");
 	expect_client_fail(AUTH_METHOD_MD5, BYTES("\0"),
 	    "empty password returned by client", "");
-	expect_client_fail(AUTH_METHOD_MD5, BYTES("md5\0"), PW_FAILED,
-	    PW_FAILED);
+	expect_client_fail(AUTH_METHOD_MD5, BYTES("md5\0"), PW_FAILED, "");
 	expect_client_fail(AUTH_METHOD_MD5, (const char *)md5_secret,
-	    sizeof(md5_secret), PW_FAILED, PW_FAILED);
+	    sizeof(md5_secret), PW_FAILED, "");
 
 	expect_client_fail(AUTH_METHOD_SCRAM, NULL, 0, SASL_FAILED, "");
 	/* A password where a mechanism belongs. */
-	expect_client_fail(AUTH_METHOD_SCRAM, BYTES("secret\0"), SASL_FAILED,
-	    "");
+	expect_client_fail(AUTH_METHOD_SCRAM, BYTES("secret\0"), "client "
+	    "selected an invalid SASL authentication mechanism", "");
 	wire_put_sasl_initial(&b, "SCRAM-SHA-256-PLUS", BYTES("n,,n=,r=x"));
 	expect_client_fail(AUTH_METHOD_SCRAM, buf_bytes(&b) + 5,
 	    buf_len(&b) - 5, "client selected an invalid SASL "

@@ -366,17 +366,17 @@ START_TEST(client_first_messages)
 		{ "p=tls-server-end-point,,n=,r=x", "client requires SCRAM "
 		    "channel binding, but it is not supported" },
 		{ "x,,n=,r=x", "malformed SCRAM message (unexpected "
-		    "channel-binding flag \"x\")" },
+		    "channel-binding flag \"'x'\")" },
 		{ "\x01", "malformed SCRAM message (unexpected "
 		    "channel-binding flag \"0x01\")" },
 		{ "n", "malformed SCRAM message (comma expected, but found "
 		    "character \"0x00\")" },
 		{ "nn", "malformed SCRAM message (comma expected, but found "
-		    "character \"n\")" },
+		    "character \"'n'\")" },
 		{ "n,a=me,n=,r=x", "client uses authorization identity, but "
 		    "it is not supported" },
 		{ "n,b,n=,r=x", "malformed SCRAM message (unexpected "
-		    "attribute \"b\" in client-first-message)" },
+		    "attribute \"'b'\" in client-first-message)" },
 		{ "n,", "malformed SCRAM message (unexpected "
 		    "attribute \"0x00\" in client-first-message)" },
 		{ "n,,m=1,n=,r=x", "client requires an unsupported SCRAM "
@@ -396,7 +396,7 @@ START_TEST(client_first_messages)
 		{ "n,,n=x,r=a\xff", "non-printable characters in SCRAM "
 		    "nonce" },
 		{ "n,,n=x,r=a,1=b", "malformed SCRAM message (attribute "
-		    "expected, but found invalid character \"1\")" },
+		    "expected, but found invalid character \"'1'\")" },
 		{ "n,,n=x,r=a,x", "malformed SCRAM message (expected "
 		    "character \"=\" after attribute \"x\")" }
 	};
@@ -465,7 +465,7 @@ START_TEST(client_final_messages)
 		{ "c=biws," NONCE ",x=y", "could not read proof" },
 		{ "c=biws," NONCE ",x=y,1=2", "malformed SCRAM message "
 		    "(attribute expected, but found invalid character "
-		    "\"1\")" },
+		    "\"'1'\")" },
 		{ "c=biws," NONCE ",p", "malformed SCRAM message (expected "
 		    "character \"=\" after attribute \"p\")" },
 		{ "c=biws," NONCE ",p=", "malformed SCRAM message (malformed "
@@ -475,8 +475,8 @@ START_TEST(client_final_messages)
 		{ "c=biws," NONCE ",p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7"
 		    "AndVQA", "malformed SCRAM message (malformed proof in "
 		    "client-final-message)" },
-		{ "c=biws," NONCE ",p=dHzbZapWIk4jUhN", "could not decode "
-		    "proof" },
+		{ "c=biws," NONCE ",p=dHzbZapWIk4jUhN", "malformed SCRAM "
+		    "message (malformed proof in client-final-message)" },
 		{ "c=biws," NONCE "," PROOF ",", "malformed SCRAM message "
 		    "(garbage at the end of client-final-message)" },
 		{ "c=biws," NONCE "," PROOF ",x=y", "malformed SCRAM message "
