@@ -281,7 +281,7 @@ store(const struct opt_table *t, const struct opt *o, void *values,
 	case OPT_KIND_GROUP:
 		break;
 	}
-	assert(!"a group has no value");
+	assert(false);		/* a group has no value */
 	return ERR_GENERAL;
 }
 

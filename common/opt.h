@@ -176,6 +176,13 @@ int	opt_copy(const struct opt_table *, void *dst, const void *src,
 const struct opt *opt_find(const struct opt_table *, const char *key,
 	    int *index);
 
+/*
+ * For a key that opt_find() does not know: the option whose key it looks
+ * most like, NULL if none is near (two letters changed, missing or extra,
+ * or two neighbours swapped). For a hint.
+ */
+const struct opt *opt_nearest(const struct opt_table *, const char *key);
+
 /* The key of an option (the reverse of opt_find()), cut to size. */
 char	*opt_key(const struct opt_table *, const struct opt *, int index,
 	    char *out, size_t size);

@@ -75,7 +75,7 @@ choice_word(const struct opt *o, int value)
 		if (c->value == value)
 			return c->word;
 	}
-	assert(!"a stored choice has a word");
+	assert(false);		/* a stored choice has a word */
 	return "";
 }
 
@@ -136,6 +136,64 @@ opt_show(const struct opt_table *t, const struct opt *o, const void *values,
 		buf_append_str(out, MASK);
 	else
 		opt_print(t, o, values, out);
+}
+
+/* Guessing ---------------------------------------------------------- */
+
+#define NEAREST_MAX	64	/* longest key that is compared */
+#define NEAR		2
+
+static int
+least(int a, int b, int c)
+{
+	return MIN(a, MIN(b, c));
+}
+
+/* Edits (insert, delete, replace, swap neighbours) that make b from a. */
+static int
+distance(const char *a, const char *b)
+{
+	int	row[3][NEAREST_MAX + 1];
+	int	*before = row[0], *last = row[1], *now = row[2], *spare;
+	size_t	i, j, n = strlen(b);
+
+	if (strlen(a) > NEAREST_MAX || n > NEAREST_MAX)
+		return INT_MAX;
+	for (j = 0; j <= n; j++)
+		before[j] = last[j] = (int)j;
+	for (i = 1; a[i - 1] != '\0'; i++) {
+		now[0] = (int)i;
+		for (j = 1; j <= n; j++) {
+			now[j] = least(last[j] + 1, now[j - 1] + 1,
+			    last[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1])
+				now[j] = MIN(now[j], before[j - 2] + 1);
+		}
+		spare = before;
+		before = last;
+		last = now;
+		now = spare;
+	}
+	return last[n];
+}
+
+const struct opt *
+opt_nearest(const struct opt_table *t, const char *key)
+{
+	const struct opt *o, *best = NULL;
+	int		  d, least_so_far = NEAR + 1;
+	char		  name[NEAREST_MAX + 2];
+
+	OPT_FOREACH(o, t) {
+		d = distance(key, opt_key(t, o, 0, name, sizeof(name)));
+		/* Of a short key nearly everything is near. */
+		if (d < least_so_far && (size_t)d * 3 < strlen(name)) {
+			least_so_far = d;
+			best = o;
+		}
+	}
+	return best;
 }
 
 /* Single values ----------------------------------------------------- */

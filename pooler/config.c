@@ -119,13 +119,24 @@ enter_main(struct config_loader *l)
 }
 
 static int
+unknown_option(struct config_loader *l)
+{
+	const struct opt *o = opt_nearest(&pooler_option_table, l->at->key);
+
+	config_fail(l, "unknown parameter: pgbouncer/%s", l->at->key);
+	if (o != NULL)
+		err_hint(l->e, "did you mean %s?", o->name);
+	return ERR_CONFIG;
+}
+
+static int
 take_option(struct config_loader *l)
 {
 	const struct opt *o = opt_find(&pooler_option_table, l->at->key, NULL);
 	struct err	  cause = { 0 };
 
 	if (o == NULL)
-		return config_fail(l, "unknown parameter: pgbouncer/%s", l->at->key);
+		return unknown_option(l);
 	if (strcmp(o->name, "auth_dbname") == 0 &&
 	    strcmp(l->at->value, CONFIG_ADMIN_DB) == 0)
 		return config_fail(l, "cannot use the reserved \"%s\" database as an "

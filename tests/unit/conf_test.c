@@ -132,7 +132,7 @@ START_TEST(long_lines)
 
 		buf_append_str(&text, "[a]\nk = ");
 		for (n = 0; n < lengths[i]; n++)
-			buf_append(&text, "xyz" + n % 3, 1);
+			buf_append(&text, &"xyz"[n % 3], 1);
 		buf_append_str(&text, "\nl=2\n");
 		buf_append_str(&want, "1 [a]\n2 a.k=<");
 		buf_append(&want, buf_bytes(&text) + 8, lengths[i]);

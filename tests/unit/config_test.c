@@ -38,6 +38,10 @@ START_TEST(refused)
 	ck_assert_ptr_nonnull(strstr(err.hint, "unknown section: other"));
 	refuse("[pgbouncer]\npool_mod = session\n",
 	    "unknown parameter: pgbouncer/pool_mod in configuration (INI:2)");
+	ck_assert_str_eq(err.hint, "did you mean pool_mode?");
+	refuse("[pgbouncer]\ncolour = red\n",
+	    "unknown parameter: pgbouncer/colour in configuration (INI:2)");
+	ck_assert_str_eq(err.hint, "");
 	refuse("[pgbouncer]\npool_mode = sesion\n", "invalid value \"sesion\" "
 	    "for parameter pool_mode in configuration (INI:2)");
 	ck_assert_str_eq(err.hint,

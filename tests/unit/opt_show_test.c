@@ -181,5 +181,32 @@ START_TEST(broken_tables)
 }
 END_TEST
 
-UNIT_MAIN("opt_show", secrets_are_not_shown, equality, reload, no_effect_yet,
+START_TEST(nearest)
+{
+	static const struct {
+		const char	*key, *name;
+	} v[] = {
+		{ "wait_tme", "wait_time" }, { "wait_itme", "wait_time" },
+		{ "wait-time", "wait_time" }, { "max_sise", "max_size" },
+		{ "max_sizes_", "max_size" }, { "max_sizes_x", NULL },
+		{ "falg", "flag" }, { "flaggs", NULL }, { "", NULL },
+		{ "xyz", NULL }, { "Group", NULL },
+		{ "bare_number", "bare_number" },
+		{ "a key that is so long that nobody compares it with any other "
+		    "one, whatever it is like", NULL },
+	};
+	const struct opt	*o;
+	size_t			 i;
+
+	for (i = 0; i < ARRAY_LEN(v); i++) {
+		o = opt_nearest(&bouncer, v[i].key);
+		ck_assert_msg((o == NULL) == (v[i].name == NULL), "%s",
+		    v[i].key);
+		if (o != NULL)
+			ck_assert_str_eq(o->name, v[i].name);
+	}
+}
+END_TEST
+
+UNIT_MAIN("opt_show", nearest, secrets_are_not_shown, equality, reload, no_effect_yet,
     printed_defaults, broken_tables)
