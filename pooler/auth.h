@@ -178,12 +178,16 @@ void	client_auth_release(struct client_auth *);
  * Answering a server
  */
 
+/* What closes the server's connection after AUTH_FAIL, whatever the reason
+ * was (PgBouncer 1.26.1's "closing because: ..." on the S- line). */
+#define SERVER_AUTH_CLOSING	"failed to answer authreq"
+
 struct server_auth {
 	/* With AUTH_FAIL: */
-	const char	*reason;	/* contract 16.1 or 16.3; static. With
-					 * the prefix "server login failed: "
-					 * clients are told, else they get
-					 * what "login failed" gets */
+	const char	*reason;	/* static. With the prefix "server
+					 * login failed: " waiting clients are
+					 * told; else it is the line below,
+					 * and they go on waiting */
 	/* With AUTH_WORK. User, work.salt and work.iterations name the
 	 * result: if the caller has kept work.keys from an earlier login
 	 * with the same password, it puts them there and does not run it. */

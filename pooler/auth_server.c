@@ -25,7 +25,7 @@ server_fail(struct server_auth *s, const char *reason)
 #define SERVER_FAIL_LOG(s, reason, e, ...) \
 	(err_set(e, ERR_AUTH, __VA_ARGS__), server_fail(s, reason))
 
-static const char no_answer[] = "failed to answer authreq";
+static const char no_answer[] = SERVER_AUTH_CLOSING;
 static const char wrong_type[] = "server login failed: wrong password type";
 
 void

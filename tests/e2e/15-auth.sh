@@ -191,6 +191,26 @@ serve 'psql, TLS, certificate' \
     -k "$dir/data/server.key" -e "$dir/data/server.crt" \
     -c "$dir/data/server.crt" "$own" trust al ''
 
+# direct "name" "line" options of s_client... (psql knows it from 17 on)
+direct() {
+	title=$1 line=$2
+	shift 2
+	"$probe" -l -k "$dir/data/server.key" -e "$dir/data/server.crt" \
+	    "$own" trust al '' >"$dir/ready" 2>&1 &
+	{
+		read -r got && openssl s_client -connect "127.0.0.1:$own" \
+		    "$@" </dev/null >/dev/null 2>&1
+		read -r got
+	} <"$dir/ready"
+	wait $!
+	check "$title" "$line" "$got"
+}
+direct 'direct TLS' 'direct TLS, ALPN' -alpn postgresql
+direct 'direct TLS, one of several' 'direct TLS, ALPN' -alpn h2,postgresql
+direct 'direct TLS, no ALPN' 'direct TLS, no ALPN'
+direct 'direct TLS, another protocol' \
+    'refused: handshake failed: no application protocol' -alpn h2
+
 # A server complains about a session that was cut, not about one that ended.
 grep -q 'unexpected eof' "$dir/server.log" && got=cut || got=ended
 check 'sessions end properly' ended "$got"

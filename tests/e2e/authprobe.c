@@ -14,7 +14,8 @@
  * waits at 127.0.0.1 for one real client (psql), prints "ready", and checks
  * it with client_auth; the method is any, trust, plain, md5 or scram, the
  * secret "-" stands for a user who does not exist. With -c the client needs
- * a certificate. Then the last line, and exit status 0 for the first:
+ * a certificate; direct TLS is reported after its handshake. Then the last
+ * line, and exit status 0 for the first:
  *	ok <tls info or -> <auth requests sent or seen> [<certificate's name>]
  *	server: <sqlstate> <message>
  *	refused: <reason> (<log line>)
@@ -111,25 +112,20 @@ put(struct probe *p, const struct buf *b)
 			die(e.msg);
 }
 
-/* Receives something; with TLS it may all be for the handshake. */
+/* The plain bytes in n received ones; with TLS they may be none. */
 static void
-receive(struct probe *p)
+take(struct probe *p, const char *raw, size_t n)
 {
-	static char	raw[4096], text[4096];
+	static char	text[4096];
 	struct err	e;
-	ssize_t		n = read(p->fd, raw, sizeof(raw));
 	size_t		got;
 	int		rc;
 
-	if (n <= 0) {
-		printf("refused: connection closed\n");
-		exit(1);
-	}
 	if (p->tls == NULL) {
-		buf_append(&p->in, raw, (size_t)n);
+		buf_append(&p->in, raw, n);
 		return;
 	}
-	tls_feed(p->tls, raw, (size_t)n);
+	tls_feed(p->tls, raw, n);
 	rc = tls_handshake(p->tls, &e);
 	p->tls_done = rc == 0;
 	while (rc == 0 && (rc = tls_read(p->tls, text, sizeof(text), &got,
@@ -142,6 +138,20 @@ receive(struct probe *p)
 }
 
 static void
+receive(struct probe *p)
+{
+	static char	raw[4096];
+	ssize_t		n = read(p->fd, raw, sizeof(raw));
+
+	if (n <= 0) {
+		printf("refused: connection closed\n");
+		exit(1);
+	}
+	take(p, raw, (size_t)n);
+}
+
+/* What was received so far belongs to the handshake. */
+static void
 start_tls(struct probe *p, const char *host, const struct options *o)
 {
 	struct tls_settings s = {
@@ -149,8 +159,11 @@ start_tls(struct probe *p, const char *host, const struct options *o)
 		.verify = o->verify, .ca_file = o->ca, .key_file = o->key,
 		.cert_file = o->cert };
 	struct tls_context *context;
+	struct buf	first = p->in;
 	struct err	e;
 
+	memset(&p->in, 0, sizeof(p->in));
+	buf_append(&p->in, "", 0);
 	if (tls_context_new(&s, &context, &e) != 0)
 		die(e.msg);
 	if (tls_new(context, host, send_all, p, &p->tls) != 0)
@@ -158,8 +171,10 @@ start_tls(struct probe *p, const char *host, const struct options *o)
 	tls_context_unref(context);
 	if (tls_handshake(p->tls, &e) != TLS_MORE)
 		die("handshake did not begin");
+	take(p, buf_bytes(&first), buf_len(&first));
 	while (!p->tls_done)
 		receive(p);
+	buf_release(&first);
 }
 
 static void
@@ -308,6 +323,13 @@ start_up(struct probe *p, const struct options *o, const char *user)
 	const char	*k, *v, *seen = "";
 	int		rc;
 
+	receive(p);
+	if (o->tls && buf_bytes(&p->in)[0] == WIRE_TLS_FIRST_BYTE) {
+		start_tls(p, NULL, o);
+		printf("direct TLS, %s\n", tls_has_alpn(p->tls) ? "ALPN" :
+		    "no ALPN");
+		exit(0);
+	}
 	for (;;) {
 		rc = wire_first_get(buf_bytes(&p->in), buf_len(&p->in), 10000,
 		    &first);

@@ -3,6 +3,7 @@
 #include "common/tls.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,6 +87,7 @@ struct end {
 	size_t		 room;		/* its sink takes no more than this */
 	int		 result;	/* of the handshake or the last read */
 	bool		 up;
+	size_t		 moved;		/* what other_sink() got */
 };
 
 struct pair {
@@ -509,6 +511,17 @@ START_TEST(protocols_and_ciphers)
 	    "TLSv1.2/ECDHE-ECDSA-AES128-GCM-SHA256/ECDH=prime256v1");
 	pair_close(&p);
 
+	/* The words that are no OpenSSL list; no elliptic curves. */
+	s.ciphers = "all";
+	s.ecdhcurve = "none";
+	c.ciphers = "Secure";
+	pair_open(&p, &c, &s, NULL);
+	pump(&p, 4096);
+	ck_assert_int_eq(p.server.result, ERR_TLS);
+	ck_assert_str_eq(p.server.err.msg,
+	    "handshake failed: no shared cipher");
+	pair_close(&p);
+
 	c.protocols = "";
 	s.tls13_ciphers = "TLS_CHACHA20_POLY1305_SHA256";
 	s.ecdhcurve = "none";
@@ -644,6 +657,83 @@ START_TEST(rubbish_and_cuts)
 }
 END_TEST
 
+/*
+ * One context serves all threads, and a connection is carried on by another
+ * thread than the one that began it.
+ */
+static int
+other_sink(void *arg, const void *bytes, size_t n)
+{
+	struct end *e = arg;
+
+	e->moved += n;
+	return sink(arg, bytes, n);
+}
+
+static void *
+shake_hands(void *arg)
+{
+	pump(arg, 100);
+	return NULL;
+}
+
+static void *
+converse(void *arg)
+{
+	struct pair *p = arg;
+
+	/* A new owner brings its own sink. */
+	tls_set_out(p->client.tls, other_sink, &p->client);
+	say(&p->client, "hello", 5);
+	pump(p, 7);
+	expect_text(&p->server, "hello");
+	tls_shutdown(p->server.tls);
+	pump(p, 7);
+	ck_assert_int_eq(p->client.result, TLS_EOF);
+	return NULL;
+}
+
+START_TEST(threads)
+{
+	enum { PAIRS = 4 };
+	static void *(*const stages[])(void *) = { shake_hands, converse };
+	static struct pair p[PAIRS];
+	struct tls_settings s, c = client_settings();
+	struct tls_context *server, *client;
+	struct err	e;
+	pthread_t	thread[PAIRS];
+	size_t		i, k;
+
+	make_pki();
+	s = server_settings();
+	ck_assert_int_eq(tls_context_new(&s, &server, &e), 0);
+	ck_assert_int_eq(tls_context_new(&c, &client, &e), 0);
+	for (i = 0; i < PAIRS; i++) {
+		memset(&p[i], 0, sizeof(p[i]));
+		p[i].client.room = p[i].server.room = SIZE_MAX;
+		ck_assert_int_eq(tls_new(client, NULL, sink, &p[i].client,
+		    &p[i].client.tls), 0);
+		ck_assert_int_eq(tls_new(server, NULL, sink, &p[i].server,
+		    &p[i].server.tls), 0);
+	}
+	tls_context_unref(server);
+	tls_context_unref(client);
+	for (k = 0; k < ARRAY_LEN(stages); k++) {
+		for (i = 0; i < PAIRS; i++)
+			ck_assert_int_eq(pthread_create(&thread[i], NULL,
+			    stages[k], &p[i]), 0);
+		for (i = 0; i < PAIRS; i++)
+			pthread_join(thread[i], NULL);
+	}
+	for (i = 0; i < PAIRS; i++) {
+		ck_assert(p[i].client.up && p[i].server.up);
+		ck_assert_uint_gt(p[i].client.moved, 0);
+		pair_close(&p[i]);
+	}
+	remove_pki();
+}
+END_TEST
+
 /* Idle connections must be cheap; prints what common/tls.h states. */
 START_TEST(memory_of_idle_connections)
 {
@@ -700,4 +790,4 @@ END_TEST
 UNIT_MAIN("tls", talks_byte_by_byte, large_writes_and_a_slow_reader,
     a_full_sink_is_tried_again, server_names_are_checked,
     client_certificates, protocols_and_ciphers, bad_settings,
-    rubbish_and_cuts, memory_of_idle_connections)
+    rubbish_and_cuts, threads, memory_of_idle_connections)
