@@ -38,14 +38,12 @@ struct config_db {
 	struct db_options opt;		/* see db_options.def for "unset" */
 	char		**hosts;	/* opt.host split at commas */
 	size_t		  n_hosts;	/* 0: the Unix socket directory */
-	int		  line;
 };
 
 /* One line of [users]. */
 struct config_user {
 	char		   *name;
 	struct user_options opt;
-	int		    line;
 };
 
 enum config_secret_kind {

@@ -271,7 +271,6 @@ read_db(struct config_loader *l, struct config_db *db)
 	if (rc == 0 && db->opt.user != NULL &&
 	    strlen(db->opt.user) > CONFIG_USER_NAME_MAX)
 		rc = config_fail(l, "username too long");
-	db->line = l->at->line;
 	unset_zero(&db->opt.max_db_connections);
 	unset_zero(&db->opt.max_db_client_connections);
 	unset_zero64(&db->opt.server_lifetime);
@@ -318,7 +317,6 @@ config_take_user(struct config_loader *l)
 		rc = take_pairs(l, &pooler_user_table, &u.opt);
 	if (rc == 0 && (u.name = strdup(l->at->key)) == NULL)
 		rc = config_no_memory(l->e);
-	u.line = l->at->line;
 	unset_zero(&u.opt.max_user_connections);
 	unset_zero(&u.opt.max_user_client_connections);
 	unset_zero64(&u.opt.query_timeout);
