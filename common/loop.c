@@ -119,19 +119,11 @@ loop_release(struct loop *l)
 	pthread_mutex_destroy(&l->lock);
 }
 
-/* When libuv wants to run next; -1 when it has nothing to do. (It says 0
- * itself for a loop without handles, which would make us spin.) */
-static int
-uv_wait_ms(const struct loop *l)
-{
-	return uv_loop_alive(l->uv) ? uv_backend_timeout(l->uv) : -1;
-}
-
 static int
 wait_ms(struct loop *l, int max_ms)
 {
 	uint64_t next = deadlines_next(&l->deadlines);
-	int	 uv_ms = uv_wait_ms(l);
+	int	 uv_ms = uv_backend_timeout(l->uv);
 	int	 ms = max_ms;
 
 	if (l->uv_ready || have_tasks(l))
@@ -169,7 +161,7 @@ loop_turn(struct loop *l, int max_ms)
 	ms = wait_ms(l, max_ms);
 	if (poller_turn(l->poller, ms, take_time, l) != 0)
 		log_error("waiting for events failed");
-	if (l->uv_ready || uv_wait_ms(l) == 0) {
+	if (l->uv_ready || uv_backend_timeout(l->uv) == 0) {
 		l->uv_ready = false;
 		(void)uv_run(l->uv, UV_RUN_NOWAIT);
 	}
@@ -253,4 +245,10 @@ loop_work(struct loop *l, struct loop_work *w)
 	/* libuv puts its own descriptors into its set only when it runs. */
 	l->uv_ready = true;
 	return 0;
+}
+
+const char *
+loop_library(void)
+{
+	return uv_version_string();
 }

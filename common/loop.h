@@ -106,4 +106,7 @@ void	 loop_free_later(struct loop *, struct loop_corpse *);
  */
 int	 loop_work(struct loop *, struct loop_work *) MUST_CHECK;
 
+/* The version of libuv, for a start-up line. */
+const char *loop_library(void);
+
 #endif /* COMMON_LOOP_H */

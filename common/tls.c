@@ -766,3 +766,9 @@ tls_peer_name(const struct tls *t, size_t i, char *out, size_t cap)
 		rc = common_name(cert, out, cap);
 	return rc;
 }
+
+const char *
+tls_library(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION);
+}

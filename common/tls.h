@@ -175,4 +175,7 @@ bool	tls_peer_verified(const struct tls *);
 int	tls_peer_name(const struct tls *, size_t i, char *out, size_t cap)
 	    MUST_CHECK;
 
+/* The library's name and version: "OpenSSL 3.0.17 1 Jul 2025". */
+const char *tls_library(void);
+
 #endif /* COMMON_TLS_H */

@@ -735,6 +735,28 @@ client_arm(struct client *c)
 		log_error("out of memory: a time-out is not watched");
 }
 
+/* How much of the time from `begin` to now lies after `since`. */
+static uint64_t
+stood(uint64_t begin, uint64_t since, uint64_t now)
+{
+	return begin == 0 || begin >= now ? 0 : now - MAX(begin, since);
+}
+
+void
+client_time_stood(struct client *c, uint64_t since, uint64_t now)
+{
+	if (c->state == CLIENT_WELCOME || c->state == CLIENT_AUTH_QUERY)
+		client_login_put_off(c, stood(client_login_since(c), since,
+		    now));
+	if (c->waiter.since != 0) {
+		c->waiter.since += stood(c->waiter.since, since, now);
+		c->query_start += stood(c->query_start, since, now);
+		c->xact_start += stood(c->xact_start, since, now);
+	}
+	if (c->state == CLIENT_IDLE)
+		c->state_since += stood(c->state_since, since, now);
+}
+
 static void
 notify_waiting(struct client *c)
 {

@@ -141,6 +141,13 @@ void	client_close(struct client *, const char *reason);
 void	client_console_answer(struct client *, const struct buf *, bool done,
 	    bool close);
 
+/*
+ * Between `since` and `now` time stood still (HOLD): time-outs of a client
+ * that waits, logs in or is idle are put off by that much. Called by the
+ * control thread while all workers stand still.
+ */
+void	client_time_stood(struct client *, uint64_t since, uint64_t now);
+
 /* A cancel request found this client waiting for a server: its request is
  * answered with an error and passed over. */
 void	client_refuse(struct client *);
@@ -168,6 +175,7 @@ void	client_login_server(struct client *, struct server *);
 void	client_login_free(struct client *);
 /* When the login began (loop_now()). */
 uint64_t client_login_since(const struct client *);
+void	client_login_put_off(struct client *, uint64_t by);
 /* auth_query is over and its server released. */
 void	client_login_query_done(struct client *);
 /* The names it gave at login, "" before; for log lines. */

@@ -101,6 +101,13 @@ client_login_since(const struct client *c)
 	return c->login != NULL ? c->login->since : c->state_since;
 }
 
+void
+client_login_put_off(struct client *c, uint64_t by)
+{
+	if (c->login != NULL)
+		c->login->since += by;
+}
+
 const char *
 client_login_db(const struct client *c)
 {

@@ -25,10 +25,13 @@
 #include "pooler/registry.h"
 #include "pooler/worker.h"
 
+struct addr;
 struct admin;
 struct authcache;
 struct err;
 struct listeners;
+struct maintain;
+struct signals;
 struct tls_context;
 
 enum shutdown_mode {
@@ -38,18 +41,32 @@ enum shutdown_mode {
 	SHUTDOWN_IMMEDIATE
 };
 
+/* HOLD: see pause.h. Times are loop_clock()'s. */
+struct hold {
+	uint64_t	 since;
+	uint64_t	 end_xacts_at;	/* transactions are ended; 0 = done */
+	uint64_t	 fail_at;	/* waiting clients are failed; 0 = never */
+	bool		 failing;	/* since then */
+};
+
 struct pooler {
 	struct config	*config;
-	struct config_source source;
+	struct config_source source;	/* its strings belong to main() */
 	struct registry	 registry;
+	bool		 registry_ready;
+	bool		 log_stderr;	/* set by main(): neither -q nor -d */
 	struct params_names *names;
 	struct worker	*workers;
 	uint32_t	 n_workers;
+	uint32_t	 started;	/* of their threads */
+	unsigned	*dealt;		/* clients lately, see deal.h */
 	struct tls_context *client_tls, *server_tls;	/* NULL: off */
 	struct listeners *listeners;
 	struct admin	*admin;
 	struct authcache *auth_cache;
 	struct loop	 loop;		/* the control thread's */
+	struct maintain	*maintain;
+	struct signals	*signals;
 
 	pthread_mutex_t	 slab_lock;
 	struct slab	 servers_slab;	/* servers move between workers */
@@ -61,6 +78,7 @@ struct pooler {
 	atomic_bool	 paused;	/* PAUSE without a database */
 	atomic_bool	 holding;	/* HOLD */
 	atomic_int	 shutdown;	/* enum shutdown_mode */
+	struct hold	 hold;		/* the control thread's */
 	uint64_t	 prepared_seed;
 	unsigned char	 mock_key[32];	/* for salts of unknown users */
 	uint16_t	 port;
@@ -72,14 +90,17 @@ struct pooler {
 };
 
 /*
- * Takes over the configuration. Opens sockets, switches user, writes the
- * pidfile, as `daemonize` asks. Returns 0 or a code with everything undone.
+ * Makes the process out of a configuration, which it owns from then on, also
+ * on failure: registry, workers (not started), sockets to listen on. The
+ * strings of `source` must outlive it. Returns 0 or a code with everything
+ * undone; texts are those of the contract, section 16.6.
  */
-int	pooler_new(struct config *, const struct config_source *,
+int	pooler_new(struct config *, const struct config_source *source,
 	    struct pooler **out, struct err *e) MUST_CHECK;
 
 /* Starts the threads and serves until shut down. Returns the exit status. */
 int	pooler_run(struct pooler *);
+/* After pooler_run() or instead of it. NULL is legal. */
 void	pooler_free(struct pooler *);
 
 /* The next number of SHOW's `id` column. Any thread. */
@@ -92,8 +113,21 @@ uint64_t pooler_wall_clock(void);
  * SHUTDOWN) want to know, or places became free. Any thread; cheap. */
 void	pooler_kick(struct pooler *);
 
-/* From the control thread. */
-int	pooler_reload(struct pooler *, struct err *e) MUST_CHECK;
+/*
+ * From the control thread.
+ */
+
+/* A connection was accepted: gives it to a worker. Owns the socket. */
+void	pooler_deal(struct pooler *, int fd, const struct addr *remote);
+
+/* Clients dealt lately are in the measured load by now: see deal.h. */
+void	pooler_forget_dealt(struct pooler *);
+
+/* Begins to end, or ends at once. Asked again, a later mode replaces an
+ * earlier one only if it is stricter. */
 void	pooler_shutdown(struct pooler *, enum shutdown_mode);
+
+/* Client connections of all workers, console and logins included. */
+unsigned pooler_clients(struct pooler *);
 
 #endif /* POOLER_POOLER_H */

@@ -189,7 +189,8 @@ make_pool(struct registry *r, struct database *db, struct user *u)
 	list_append(&r->pools, &p->list_node);
 	list_append(&db->pools, &p->db_node);
 	settle_pool(r, p);
-	atomic_store(&p->core.held, atomic_load(&db->paused));
+	atomic_store(&p->core.held, !db->admin &&
+	    (atomic_load(&db->paused) || atomic_load(&r->held)));
 	return p;
 }
 

@@ -107,6 +107,7 @@ struct registry {
 	struct list	 databases, users, pools;
 	struct database	*admin;
 	bool		 mostly_scram;	/* most secrets of the auth file are */
+	atomic_bool	 held;		/* new pools are held, see pause.h */
 };
 
 int	registry_init(struct registry *, uint32_t workers,

@@ -331,6 +331,13 @@ server_query(struct server *s, const char *sql, enum request_why why)
 
 /* ---- use ---- */
 
+/* Its pool's settings changed, or an operator said RECONNECT. */
+static bool
+is_outdated(const struct server *s)
+{
+	return s->close_needed || s->epoch != atomic_load(&s->pool->epoch);
+}
+
 static void
 offer_one(struct server *s)
 {
@@ -346,6 +353,10 @@ offer_one(struct server *s)
 	}
 	if (atomic_load(&s->pool->core.held)) {
 		server_close(s, "pause mode");
+		return;
+	}
+	if (is_outdated(s)) {
+		server_close(s, "close_needed");
 		return;
 	}
 	pool_offer(&s->pool->core, &s->idler, w->id, loop_now(&w->loop), &o);
@@ -522,7 +533,7 @@ settle(struct server *s)
 {
 	if (lifetime_over(s)) {
 		server_close(s, "server lifetime over");
-	} else if (s->close_needed || s->epoch != atomic_load(&s->pool->epoch)) {
+	} else if (is_outdated(s)) {
 		server_close(s, "close_needed");
 	} else if (s->cancels > 0) {
 		server_enter(s, SERVER_CANCELLED);

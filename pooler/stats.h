@@ -62,4 +62,12 @@ void	stats_sum_add(struct stats_sum *, const struct pool_stats *);
 void	stats_sum_sub(struct stats_sum *a, const struct stats_sum *b);
 void	stats_sum_plus(struct stats_sum *a, const struct stats_sum *b);
 
+/*
+ * What SHOW calls averages: of the difference between two readings taken
+ * `period` microseconds apart, counts and bytes per second, times per item
+ * (wait_time per server assignment), in whole numbers.
+ */
+void	stats_average(struct stats_sum *out, const struct stats_sum *now,
+	    const struct stats_sum *then, uint64_t period);
+
 #endif /* POOLER_STATS_H */

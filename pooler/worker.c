@@ -238,6 +238,7 @@ struct message {
 	struct addr	 addr;
 	char		 sqlstate[6];
 	char		*text;
+	const char	*reason;	/* static */
 };
 
 static struct message *
@@ -350,18 +351,22 @@ on_evict(struct loop_task *t)
 	struct pool_idler *i = pool_take_oldest(&m->pool->core, m->to->id);
 
 	if (i != NULL)
-		server_close(container_of(i, struct server, idler), "evicted");
+		server_close(container_of(i, struct server, idler),
+		    m->reason);
 	message_free(m);
 }
 
 void
-worker_post_evict(struct pooler *p, uint32_t to, struct dbpool *pool)
+worker_post_evict(struct pooler *p, uint32_t to, struct dbpool *pool,
+    const char *reason)
 {
 	struct worker  *w = &p->workers[to];
 	struct message *m = message_new(w, pool, on_evict);
 
-	if (m != NULL)
-		loop_post(&w->loop, &m->task);
+	if (m == NULL)
+		return;
+	m->reason = reason;
+	loop_post(&w->loop, &m->task);
 }
 
 static void

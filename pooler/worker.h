@@ -73,8 +73,10 @@ void	worker_order(struct worker *, struct dbpool *,
 void	worker_post_connect(struct pooler *, uint32_t to, struct dbpool *);
 /* Asks worker `to` for an idle server of the pool. */
 void	worker_post_ask(struct pooler *, uint32_t to, struct dbpool *);
-/* Has worker `to` close its longest idle server of the pool. */
-void	worker_post_evict(struct pooler *, uint32_t to, struct dbpool *);
+/* Has worker `to` close its longest idle server of the pool; `reason` is
+ * static. */
+void	worker_post_evict(struct pooler *, uint32_t to, struct dbpool *,
+	    const char *reason);
 /* Tells all workers that the pool's login failed, or succeeded for the first
  * time (text NULL): their waiting clients hear it. */
 void	worker_post_login(struct pooler *, struct dbpool *,

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listen - the sockets that clients connect to.
+ *
+ * TCP sockets for listen_addr, and one Unix socket, `.s.PGSQL.<port>` in
+ * unix_socket_dir ("@..." is an abstract one). One TCP address that cannot
+ * be had is a warning, all of them, or the Unix socket, an error. Accepted
+ * sockets are non-blocking, tuned as the tcp_* options say, and handed to
+ * pooler_deal(). When descriptors or memory run out accepting pauses for
+ * five seconds instead of spinning.
+ * Calling sequence: listeners_new() (binds), listeners_start(), then
+ * listeners_close_tcp() and listeners_free() when the process ends. Control
+ * thread only.
+ */
+#ifndef POOLER_LISTEN_H
+#define POOLER_LISTEN_H
+
+#include "common/base.h"
+
+struct err;
+struct listeners;
+struct options;
+struct pooler;
+
+/* True if somebody accepts connections on our Unix socket already. */
+bool	listen_unix_in_use(const struct options *);
+
+/* Binds and listens; logs a line for each. Texts: contract, 16.6. */
+int	listeners_new(struct pooler *, const struct options *,
+	    struct listeners **out, struct err *e) MUST_CHECK;
+
+/* Accepts from now on, in the pooler's loop. */
+int	listeners_start(struct listeners *, struct err *e) MUST_CHECK;
+
+/* New TCP clients are refused from now on. */
+void	listeners_close_tcp(struct listeners *);
+
+/* Closes all and removes the Unix socket's file. NULL is legal. */
+void	listeners_free(struct listeners *);
+
+#endif /* POOLER_LISTEN_H */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pause - PAUSE, HOLD and the end of the process: pools that serve nobody.
+ *
+ * A pool is *held* while any of these is on: PAUSE of everything, PAUSE or
+ * KILL of its database, HOLD, SHUTDOWN WAIT_FOR_SERVERS. A held pool gives
+ * no server to anybody; its idle servers are closed, and busy ones when they
+ * are released; clients may still log in (where the pool is known) and their
+ * queries wait. HOLD is PAUSE for a restore: transactions have a deadline,
+ * the time-outs of those who wait stand still, and if nobody says RELEASE
+ * the waiting clients are failed and never let onto a server that may be
+ * half restored. Control thread only; contract, sections 1.4 and 9.6.
+ */
+#ifndef POOLER_PAUSE_H
+#define POOLER_PAUSE_H
+
+#include "common/base.h"
+
+struct database;
+struct pooler;
+
+/* Makes every pool follow the switches: holds, or lets go and serves. */
+void	pause_apply(struct pooler *);
+
+/* PAUSE and RESUME of everything. */
+void	pause_all(struct pooler *);
+void	pause_resume_all(struct pooler *);
+
+/* True when no server is left of those that are to go: of one database, or
+ * (NULL) of all. */
+bool	pause_is_done(struct pooler *, const struct database *);
+
+/* HOLD: transactions may go on for `deadline` microseconds. While it lasts
+ * a second HOLD only sets a new deadline. */
+void	pause_hold(struct pooler *, uint64_t deadline);
+void	pause_release(struct pooler *);
+
+/* What is due: ends transactions after the deadline of HOLD, fails waiting
+ * clients after hold_timeout or while servers are waited for at the end. */
+void	pause_check(struct pooler *);
+
+#endif /* POOLER_PAUSE_H */
