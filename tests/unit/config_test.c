@@ -220,12 +220,21 @@ START_TEST(reload_keeps_what_is_fixed)
 }
 END_TEST
 
+static void
+count_changes(void *arg, enum config_change change, const char *name UNUSED,
+    const struct config_db *before UNUSED, const struct config_db *after UNUSED)
+{
+	int	*counts = arg;
+
+	counts[change]++;
+}
+
 /* 139 databases with forced users, added and removed 40 times. */
 START_TEST(many_reloads)
 {
 	struct buf	text = { 0 };
 	struct config	*empty = must_load("[pgbouncer]\n"), *full;
-	int		i;
+	int		i, counts[4] = { 0 };
 
 	buf_append_str(&text, "[pgbouncer]\n[databases]\n");
 	for (i = 0; i < 139; i++)
@@ -235,8 +244,13 @@ START_TEST(many_reloads)
 		ck_assert_uint_eq(full->n_dbs, 139);
 		ck_assert_str_eq(config_find_db(full, "db138")->opt.user,
 		    "user138");
+		config_diff(empty, full, count_changes, counts);
+		config_diff(full, empty, count_changes, counts);
 		config_free(full);
 	}
+	ck_assert_int_eq(counts[CONFIG_ADDED], 40 * 139);
+	ck_assert_int_eq(counts[CONFIG_REMOVED], 40 * 139);
+	ck_assert_int_eq(counts[CONFIG_RECONNECT] + counts[CONFIG_SETTINGS], 0);
 	config_free(empty);
 	buf_release(&text);
 }
