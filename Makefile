@@ -6,6 +6,8 @@
 # the end-to-end tests use), DESTDIR and prefix.
 
 SAN ?=
+PG ?=
+JOBS ?= $(shell nproc)
 CC ?= gcc
 prefix ?= /usr/local
 sysconfdir ?= /etc
@@ -56,7 +58,7 @@ PROGRAMS := $(if $(wildcard pooler/main.c),$(B)/homelab-pooler) \
 	$(if $(wildcard homelabctl/main.c),$(B)/homelabctl)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 
-.PHONY: all unit fuzz check lint deps demo bench man man-check gen gen-check \
+.PHONY: all unit tests fuzz check check-quick hdrcheck lint deps demo bench man man-check mangen gen gen-check \
 	install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -96,6 +98,35 @@ $(B)/e2e/%: $(B)/tests/e2e/%.o $(B)/libpooler.a $(B)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_pooler) $(LIB_pq)
 
+E2E_BIN := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
+tests: all unit $(E2E_BIN)
+
+# Everything that the tests need, then everything they can say. The last line
+# is "N passed, N failed".
+check: deps
+	$(MAKE) -s -j$(JOBS) DEV=1 tests man mangen
+	$(MAKE) -s -j$(JOBS) DEV=1 SAN=address,undefined tests
+	$(MAKE) -s -j$(JOBS) DEV=1 SAN=thread tests
+	@PG=$(PG) tests/run.sh lint unit e2e asan tsan
+# The same without the sanitizers' builds.
+check-quick:
+	$(MAKE) -s -j$(JOBS) DEV=1 tests man mangen
+	@PG=$(PG) tests/run.sh lint unit e2e
+lint:
+	$(MAKE) -s -j$(JOBS) DEV=1 all man mangen
+	@tests/run.sh lint
+deps:
+	@tests/deps.sh build test
+
+# Each header compiles alone: no user needs to know what it includes.
+hdrcheck: $(patsubst %.h,$(B)/hdr/%.ok,$(wildcard common/*.h pooler/*.h \
+    archiver/*.h homelabctl/*.h))
+$(B)/hdr/%.ok: %.h
+	@mkdir -p $(@D)
+	@printf '#include "common/base.h"\n#include "%s"\ntypedef int c11_wants_a_declaration;\n' \
+	    $< | $(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Werror -x c -fsyntax-only -
+	@touch $@
+
 # Manuals and sample files come from templates and the option tables. The
 # samples are committed; gen-check fails if they are not what gen would write.
 MAN_PAGES := $(patsubst man/%.in,$(B)/man/%,$(wildcard man/*.in))
@@ -108,6 +139,7 @@ $(B)/man/%: man/%.in $(B)/mangen
 	@mkdir -p $(@D)
 	$(B)/mangen $< > $@
 man: $(MAN_PAGES)
+mangen: $(B)/mangen
 gen: $(B)/mangen
 	@for f in $(GENERATED); do $(B)/mangen $$f.in > $$f || exit 1; done
 gen-check: $(B)/mangen

@@ -319,7 +319,7 @@ text_print_time(int64_t us, char out[TEXT_NUMBER_MAX])
 
 	assert(us >= 0);
 	if (us == 0)
-		return strcpy(out, "0s");
+		return memcpy(out, "0s", sizeof("0s"));
 	for (i = 0; i < ARRAY_LEN(time_units) - 1; i++) {
 		if (time_units[i].printed && us % time_units[i].us == 0)
 			break;

@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Who may include whom: common/ knows no program, programs do not know each
+# other, the pure modules know no input and output, and each third-party
+# library has one includer.
+
+# shellcheck source=tests/lint/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# includes files...: "file header" for each #include
+includes() {
+	grep -HE '^[ 	]*#[ 	]*include' "$@" 2>/dev/null |
+	    sed -E 's/^([^:]*):[ 	]*#[ 	]*include[ 	]*[<"]([^>"]*)[>"].*/\1 \2/'
+}
+
+sources=$(ls common/*.[ch] pooler/*.[ch] archiver/*.[ch] homelabctl/*.[ch] \
+    2>/dev/null)
+# shellcheck disable=SC2086
+all=$(includes $sources)
+
+check "common includes no program's header" "$(awk '
+	$1 ~ /^common\// && $2 ~ /^(pooler|archiver|homelabctl)\//' <<<"$all")"
+check "programs do not include each other" "$(awk '
+	$1 !~ /^common\// && $2 ~ /^(pooler|archiver|homelabctl)\// {
+		split($1, a, "/"); split($2, b, "/")
+		if (a[1] != b[1]) print
+	}' <<<"$all")"
+
+# A module's rank; it may include what ranks lower or stands beside it in the
+# same rank where the rank allows it (the pure modules build on each other).
+rank='
+BEGIN {
+	r["base"] = 0
+	n = split("err log buf list slab text", m); for (i = 1; i <= n; i++) r[m[i]] = 1
+	n = split("deadline hash strmap crc32c base64 digest saslprep wire " \
+	    "scram frame opt opt_impl optdoc opt_show wire_put json", m)
+	for (i = 1; i <= n; i++) r[m[i]] = 2
+}
+function module(f) { sub(/^common\//, "", f); sub(/\.[a-z]+$/, "", f); return f }
+function rank(f,  x) { x = module(f); return x in r ? r[x] : 3 }'
+check "common's layers: nothing includes upward" "$(awk "$rank"'
+	$1 ~ /^common\// && $2 ~ /^common\// &&
+	$2 !~ /\.def$/ && rank($2) > rank($1)' <<<"$all")"
+# log writes and reads the clock; crc32c looks at the processor once.
+check "pure modules: no loop, no sockets, no clock" "$(awk "$rank"'
+	$1 ~ /^common\// && rank($1) < 3 && module($1) !~ /^(log|crc32c)$/ &&
+	$2 ~ /^(uv|sys\/socket|sys\/epoll|netinet\/.*|netdb|poll|pthread|time|sys\/time)(\.h)?$/
+	' <<<"$all")"
+
+# third "header pattern" files that may include it...
+third() {
+	local pattern=$1
+	shift
+	check "$pattern: only $*" "$(awk -v p="$pattern" -v ok=" $* " '
+		$2 ~ p && index(ok, " " $1 " ") == 0' <<<"$all")"
+}
+uv="common/loop.c common/loop.h common/poller.c common/poller.h"
+third '^uv\.h$' $uv common/ctlserver.c common/ctlserver.h pooler/main.c \
+    pooler/pooler.c pooler/worker.c archiver/daemon.c common/err.c
+third '^openssl/' common/tls.c common/scram.c common/random.c common/digest.c \
+    archiver/filter_aead.c archiver/sigv4.c
+third '^ini\.h$' common/conf.c
+third '^libpq-fe\.h$' common/pgquery.c
+third '^libs3\.h$' archiver/store_s3_libs3.c
+third '^lz4' archiver/filter_lz4.c archiver/filter_block.c
+third '^xxhash\.h$' common/digest.c
+third '^jansson\.h$' common/json.c
+third '^(idna|stringprep)\.h$' common/saslprep.c
+third '^check\.h$' tests/unit/unit.h
+
+for f in common pooler archiver homelabctl; do
+	bad=
+	for c in "$f"/*.c; do
+		[ -e "${c%.c}.h" ] || continue
+		first=$(includes "$c" | awk 'NR == 1 { print $2 }')
+		second=$(includes "$c" | awk 'NR == 2 { print $2 }')
+		[ "$first" = common/base.h ] && [ "$second" = "${c%.c}.h" ] ||
+			bad+="$c: base.h, then ${c%.c}.h"$'\n'
+	done
+	[ -d "$f" ] && check "$f: each .c includes base.h, then its own header" \
+	    "$bad"
+done
+done_testing

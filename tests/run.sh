@@ -1,0 +1,243 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Runs tests and adds them up.
+# usage: run.sh [suite|script]...
+#
+# Suites: lint, unit, e2e (plain build), asan (unit tests and the pooler's
+# end-to-end tests under ASan and UBSan), tsan (the pooler's under TSan). A
+# script is a path under tests/e2e. Programs must be built before. One line is
+# printed for each program; the output of those that fail is kept under
+# build/test-logs, its tail shown. The last line is `N passed, N failed`.
+#
+# PG=14,15,18	majors for the end-to-end tests (default: Debian's)
+# JOBS=N	scripts at a time (default: the number of processors)
+#
+# PostgreSQL refuses to run as root. As root everything is copied to a
+# temporary directory and runs there as user postgres (or nobody).
+set -u
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top" || exit 1
+# shellcheck source=tests/cache.sh
+. tests/cache.sh
+jobs_max=${JOBS:-$(nproc)}
+logs=$top/build/test-logs
+passed=0 failed=0 skipped=0
+run_dir=$(mktemp -d /tmp/homelab-run.XXXXXX)
+running=()
+user=()
+home=$top
+
+finish() {
+	local p
+	for p in ${running[@]+"${running[@]}"}; do
+		kill "$p" 2>/dev/null
+	done
+	wait
+	rm -rf "$run_dir"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM HUP
+
+# As root: a copy that another user can read, and the way to become him.
+stage() {
+	local name b
+	name=postgres
+	id postgres >/dev/null 2>&1 || name=nobody
+	chmod 755 "$run_dir"
+	home=$run_dir/tree
+	mkdir -p "$home" "$run_dir/home" "$run_dir/tmp"
+	cp -r tests etc "$home/" 2>/dev/null
+	for b in build build-asan build-tsan; do
+		[ -d $b ] || continue
+		mkdir -p "$home/$b"
+		find $b -maxdepth 1 -type f -perm -u+x \
+		    -exec cp -t "$home/$b" {} +
+		[ -d $b/e2e ] && cp -r $b/e2e "$home/$b/"
+	done
+	if [ -d "$cache" ]; then
+		cp -r --reflink=auto "$cache" "$run_dir/cache"
+	fi
+	export HOMELAB_CACHE=$run_dir/cache
+	chown -R "$name" "$run_dir"
+	user=(setpriv "--reuid=$name" "--regid=$(id -g "$name")" --clear-groups
+	    env "HOME=$run_dir/home" "TMPDIR=$run_dir/tmp")
+}
+
+# report name log status: counts the TAP lines or Check's summary in a log
+report() {
+	local name=$1 log=$2 status=$3 p f s plan seen tag=""
+	if [[ $name == unit* ]]; then
+		read -r p f < <(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' \
+		    "$log" | awk '{ n += $1; b += $2 + $3 } END { print n - b, b + 0 }')
+		s=0 seen=$((p + f)) plan=$seen
+		[ $seen -gt 0 ] || status=1
+	else
+		s=$(grep -cE '^ok .*# SKIP' "$log")
+		p=$(($(grep -cE '^ok ' "$log") - s))
+		f=$(grep -cE '^not ok ' "$log")
+		plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$log" | tail -1)
+		seen=$((p + f + s))
+		if grep -q '^1\.\.0 # SKIP' "$log"; then
+			s=1 tag=" ($(sed -n 's/^1\.\.0 # SKIP //p' "$log"))"
+			plan=$seen
+		fi
+	fi
+	# Neither counted as failed nor ended well: it died.
+	if [ "${plan:-none}" != "$seen" ] ||
+	    { [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; }; then
+		f=$((f + 1))
+		tag=" (died, status $status)"
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	if [ "$f" -gt 0 ]; then
+		mkdir -p "$logs"
+		cp "$log" "$logs/${name//[ \/]/_}.log"
+		printf 'FAIL  %-44s %3d passed, %d failed%s\n' "$name" "$p" \
+		    "$f" "$tag"
+		{
+			grep -E -A6 '^not ok|^Bail out|:[FE]:' "$log" |
+			    head -40
+			echo "..."
+			tail -5 "$log"
+		} | sed 's/^/      | /'
+		echo "      | all of it: build/test-logs/${name//[ \/]/_}.log"
+	else
+		printf 'ok    %-44s %3d passed%s%s\n' "$name" "$p" \
+		    "$([ "$s" -gt 0 ] && echo ", $s skipped")" "$tag"
+	fi
+}
+
+# start name command...: in the background, its log in the run's directory
+start() {
+	local name=$1 log
+	shift
+	log=$run_dir/${#names[@]}.log
+	names+=("$name") files+=("$log")
+	(
+		cd "$home" || exit 1
+		timeout -k 10 "${TEST_TIMEOUT:-900}" "$@" </dev/null >"$log" 2>&1
+		echo $? >"$log.rc"
+	) &
+	running[${#names[@]} - 1]=$!
+}
+
+# Waits until fewer than $1 run, and reports those that ended.
+settle() {
+	local i live
+	while :; do
+		live=()
+		for i in "${!running[@]}"; do
+			if kill -0 "${running[$i]}" 2>/dev/null; then
+				live[i]=${running[$i]}
+			fi
+		done
+		for i in "${!running[@]}"; do
+			[ -n "${live[$i]:-}" ] && continue
+			wait "${running[$i]}" 2>/dev/null
+			report "${names[$i]}" "${files[$i]}" \
+			    "$(cat "${files[$i]}.rc" 2>/dev/null || echo 255)"
+			unset "running[$i]"
+		done
+		[ "${#running[@]}" -lt "$1" ] && return
+		sleep 0.1
+	done
+}
+
+names=() files=()
+run() {
+	start "$@"
+	settle "$jobs_max"
+}
+
+# A test whose first lines say "# serial" measures time: nothing beside it.
+run_script() {
+	local suffix=$1 script=$2 name
+	shift 2
+	name=$(basename "$script" .sh)$suffix
+	if head -20 "$script" | grep -q '^# serial'; then
+		settle 1
+		start "$name" "${user[@]}" env "$@" "$script"
+		settle 1
+	else
+		run "$name" "${user[@]}" env "$@" "$script"
+	fi
+}
+
+suite_lint() {
+	local script
+	for script in tests/lint/*.sh; do
+		[ -x "$script" ] || continue
+		home=$top run \
+		    "lint/$(basename "$script" .sh)" "$script"
+	done
+}
+
+unit_tests() {
+	local t
+	for t in "$1"/unit/*_test; do
+		[ -x "$t" ] && home=$top run "unit/$(basename "$t")$2" \
+		    env $san_options "$t"
+	done
+}
+
+# Other majors than Debian's run on the scripts that say "# majors".
+suite_e2e() {
+	local major script
+	for major in ${PG//,/ }; do
+		for script in tests/e2e/[0-9]*.sh; do
+			run_script " (PG $major)" "$script" PG="$major"
+		done
+	done
+}
+
+san_options=
+suite_asan() {
+	san_options="ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
+	unit_tests build-asan " ASan"
+	sanitized build-asan " ASan"
+}
+
+suite_tsan() {
+	san_options="TSAN_OPTIONS=second_deadlock_stack=1:suppressions=$home/tests/tsan.supp"
+	sanitized build-tsan " TSan"
+}
+
+# The pooler's scripts, with another build; the long ones run shorter.
+sanitized() {
+	local script
+	for script in tests/e2e/[0-9]*.sh; do
+		grep -q '^# sanitizers' "$script" || continue
+		# shellcheck disable=SC2086
+		run_script "$2" "$script" B="$1" PG="${PG%%,*}" SLOW=1 \
+		    $san_options
+	done
+}
+
+rm -rf "$logs"
+PG=${PG:-$(pg_debian)}
+[ $# -gt 0 ] || set -- lint unit e2e
+for major in ${PG//,/ }; do
+	pg_bin "$major" >/dev/null || exit 1
+done
+[ "$(id -u)" = 0 ] && stage
+for what in "$@"; do
+	case $what in
+	lint) suite_lint ;;
+	unit) unit_tests build "" ;;
+	e2e | asan | tsan) "suite_$what" ;;
+	*.sh) for major in ${PG//,/ }; do
+		run_script "" "$what" PG="$major" ${B:+B=$B} \
+		    ${POOLER:+POOLER=$POOLER}
+	      done ;;
+	*) echo "run.sh: no suite called $what" >&2; exit 2 ;;
+	esac
+done
+settle 1
+if [ $skipped -gt 0 ]; then
+	echo "$passed passed, $failed failed, $skipped skipped"
+else
+	echo "$passed passed, $failed failed"
+fi
+[ $failed -eq 0 ]
