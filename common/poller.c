@@ -52,10 +52,15 @@ on_wake(struct poller_watch *w)
 	struct poller *p = container_of(w, struct poller, wake);
 	uint64_t n;
 
-	/* Cleared before reading: a wake after this line writes again. */
-	atomic_store(&p->wake_sent, false);
+	/*
+	 * Read before the flag is cleared. The other way round the read could
+	 * eat a wake that came between, with the flag left set: no wake
+	 * would ever be written again. One that comes before the clearing is
+	 * dropped, but then this turn is not over and sees what it was for.
+	 */
 	while (read(w->fd, &n, sizeof(n)) < 0 && errno == EINTR)
 		;
+	atomic_store(&p->wake_sent, false);
 }
 
 struct poller *
@@ -402,7 +407,7 @@ flush(struct poller_conn *c)
 {
 	int r;
 
-	if (c->failed || c->connecting || c->out_head == NULL)
+	if (c->failed || c->connecting || (c->out_head == NULL && !c->blocked))
 		return;
 	r = send_queued(c);
 	if (r != 0) {
@@ -426,8 +431,14 @@ flush_dirty(struct poller *p)
 {
 	struct list_node *n;
 
-	while ((n = list_pop(&p->dirty)) != NULL)
-		flush(container_of(n, struct poller_conn, dirty_node));
+	while ((n = list_pop(&p->dirty)) != NULL) {
+		struct poller_conn *c = container_of(n, struct poller_conn,
+		    dirty_node);
+
+		/* A blocked one waits for its edge; trying would be in vain. */
+		if (!c->blocked)
+			flush(c);
+	}
 }
 
 static void
@@ -461,6 +472,14 @@ poller_recv_stop(struct poller_conn *c)
 		list_remove(&c->poller->ready, &c->ready_node);
 }
 
+/* Not with a poke pending, which made it ready: PE_POKED comes before data. */
+static bool
+wants_data(const struct poller_conn *c, const struct poller *p)
+{
+	return c->poller == p && c->receiving && c->readable && !c->failed &&
+	    !c->poked;
+}
+
 /* Receives until the socket is empty, its owner stops it, or its turn ends. */
 static void
 receive(struct poller_conn *c)
@@ -468,12 +487,14 @@ receive(struct poller_conn *c)
 	struct poller *p = c->poller;
 	int	turn;
 
+	if (c->failed)
+		return;
 	if (c->poked) {
 		c->poked = false;
 		c->fn(c, PE_POKED, NULL, NULL, 0);
 		flush_dirty(p);
 	}
-	if (c->poller != p || !c->receiving || !c->readable || c->failed)
+	if (!wants_data(c, p))
 		return;
 	for (turn = 0; turn < READS_A_TURN; turn++) {
 		struct lent *l = lent_get(p);
@@ -508,8 +529,7 @@ receive(struct poller_conn *c)
 		c->fn(c, PE_DATA, l, l->data, (size_t)n);
 		lent_unref(l);
 		flush_dirty(p);
-		if (c->poller != p || !c->receiving || !c->readable ||
-		    c->failed)
+		if (!wants_data(c, p))
 			return;
 	}
 	make_ready(c);

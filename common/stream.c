@@ -17,7 +17,8 @@ set_error(struct stream *s, const char *text)
 {
 	if (s->error == NULL)
 		s->error = calloc(1, sizeof(*s->error));
-	(void)err_set(s->error, ERR_SYS, "%s", text);
+	if (s->error != NULL)
+		(void)err_set(s->error, ERR_SYS, "%s", text);
 }
 
 int
@@ -230,6 +231,8 @@ static void
 fail_tls(struct stream *s, const struct err *e)
 {
 	set_error(s, e->msg);
+	/* The alert that tells the peer why is the last thing it gets. */
+	poller_flush_now(&s->conn);
 	s->conn.failed = true;
 	s->fn(s, SE_ERROR, NULL, NULL, 0);
 }
