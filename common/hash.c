@@ -37,6 +37,7 @@ grow(struct hash *t)
 	free(t->slots);
 	t->slots = bigger.slots;
 	t->cap = bigger.cap;
+	t->first = 0;
 }
 
 int
@@ -49,6 +50,7 @@ hash_add(struct hash *t, struct hash_node *n, uint64_t hash)
 	if (t->cap == 0)
 		return ERR_NOMEM;
 	slot = slot_of(t, hash);
+	t->first = MIN(t->first, (size_t)(slot - t->slots));
 	n->hash = hash;
 	n->next = *slot;
 	*slot = n;
@@ -101,13 +103,11 @@ hash_first(const struct hash *t, uint64_t hash)
 }
 
 struct hash_node *
-hash_any(const struct hash *t)
+hash_any(struct hash *t)
 {
-	size_t	i;
-
 	if (t->count == 0)
 		return NULL;
-	for (i = 0; t->slots[i] == NULL; i++)
-		;
-	return t->slots[i];
+	while (t->slots[t->first] == NULL)
+		t->first++;
+	return t->slots[t->first];
 }

@@ -25,6 +25,7 @@ struct hash {
 	struct hash_node **slots;	/* cap of them, a power of two, or 0 */
 	size_t		   cap;
 	size_t		   count;
+	size_t		   first;	/* the slots before this are empty */
 };
 
 /* Adds a node that is in no table. 0, or ERR_NOMEM for a first slot array;
@@ -41,8 +42,9 @@ void	hash_release(struct hash *);
 struct hash_node *hash_first(const struct hash *, uint64_t hash);
 struct hash_node *hash_next(const struct hash_node *);
 
-/* Any node, NULL if the table is empty: for taking all of them out. */
-struct hash_node *hash_any(const struct hash *);
+/* Any node, NULL if the table is empty: for taking all of them out, which
+ * walks once over the slots. */
+struct hash_node *hash_any(struct hash *);
 
 #define HASH_FOREACH_MATCH(n, table, value) \
 	for ((n) = hash_first(table, value); (n) != NULL; (n) = hash_next(n))

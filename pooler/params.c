@@ -118,12 +118,13 @@ shared_of(const char *text)
 }
 
 static uint64_t
-hash_of(const char *text)
+hash_of(const struct params_names *p, const char *text)
 {
 	struct digest d;
 	uint64_t h;
 
-	digest_of_seeded(0, text, strlen(text), &d);
+	/* Clients choose values; they shall not choose collisions. */
+	digest_of_seeded((uint64_t)(uintptr_t)p, text, strlen(text), &d);
 	memcpy(&h, d.bytes, sizeof(h));
 	return h;
 }
@@ -131,7 +132,7 @@ hash_of(const char *text)
 static const char *
 share(struct params_names *p, const char *text)
 {
-	uint64_t	  h = hash_of(text);
+	uint64_t	  h = hash_of(p, text);
 	size_t		  len = strlen(text) + 1;
 	struct shared	 *s;
 	struct hash_node *n;
@@ -198,6 +199,8 @@ params_copy(struct params_names *p, struct params *dst,
 {
 	size_t	i;
 
+	if (dst == src)
+		return;
 	pthread_mutex_lock(&p->lock);
 	for (i = 0; i < p->count; i++) {
 		if (src->value[i] != NULL)
@@ -267,8 +270,10 @@ params_diff_sql(const struct params_names *p, const struct params *client,
 			continue;
 		if (strcasecmp(p->name[i], "search_path") == 0) {
 			/* A list: as one literal SET would take it for one
-			 * name, set_config() takes it as it is reported. */
-			buf_append_str(out, "SELECT set_config('search_path',");
+			 * name, set_config() takes it as it is reported. The
+			 * schema is named, or the path could bring another. */
+			buf_append_str(out, "SELECT pg_catalog.set_config("
+			    "'search_path',");
 			append_literal(out, wanted);
 			buf_append_str(out, ",false);");
 			continue;

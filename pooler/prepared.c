@@ -95,12 +95,13 @@ ps_server_name(const struct digest *d, char out[PS_NAME_LEN])
 /* ---- a client's names ---- */
 
 static uint64_t
-hash_of_name(const char *name)
+hash_of_name(const struct ps_map *m, const char *name)
 {
 	struct digest d;
 
-	/* Names are a client's own: it can only slow itself down. */
-	digest_of_seeded(0, name, strlen(name), &d);
+	/* A client that could make its names collide would slow its worker
+	 * down, so the seed is something that it does not know. */
+	digest_of_seeded((uint64_t)(uintptr_t)m, name, strlen(name), &d);
 	return hash_of_digest(&d);
 }
 
@@ -123,7 +124,7 @@ ps_map_find(const struct ps_map *m, const char *name)
 
 	if (m->names.count == 0)
 		return NULL;
-	HASH_FOREACH_MATCH(n, &m->names, hash_of_name(name)) {
+	HASH_FOREACH_MATCH(n, &m->names, hash_of_name(m, name)) {
 		struct ps_entry *e = container_of(n, struct ps_entry, node);
 
 		if (strcmp(e->name, name) == 0)
@@ -142,7 +143,7 @@ ps_map_add(struct ps_map *m, const char *name, struct ps_statement *s)
 		return NULL;
 	e->statement = s;
 	memcpy(e->name, name, len);
-	if (hash_add(&m->names, &e->node, hash_of_name(name)) != 0) {
+	if (hash_add(&m->names, &e->node, hash_of_name(m, name)) != 0) {
 		free(e);
 		return NULL;
 	}

@@ -77,7 +77,7 @@ void	ps_unref(struct ps_statement *);	/* NULL is legal */
 /* The name that servers know it by. */
 void	ps_server_name(const struct digest *, char out[PS_NAME_LEN]);
 
-/* A client's names. A zeroed map is empty. */
+/* A client's names. A zeroed map is empty; it stays at its address. */
 void	ps_map_release(struct ps_map *);
 struct ps_entry *ps_map_find(const struct ps_map *, const char *name);
 /* Adds a name that is not there; takes over the reference. NULL: no memory,
