@@ -48,6 +48,13 @@ grow(struct requests *q)
 	return 0;
 }
 
+static bool
+is_extended(uint8_t type)
+{
+	return type != WIRE_FE_QUERY && type != WIRE_FE_FUNCTION_CALL &&
+	    type != WIRE_FE_SYNC;
+}
+
 int
 requests_push(struct requests *q, const struct request *r)
 {
@@ -59,6 +66,10 @@ requests_push(struct requests *q, const struct request *r)
 		q->syncs++;
 		q->ignoring = false;
 	}
+	if (!is_extended(r->type))
+		q->open = false;
+	else if (r->kind != REQUEST_FAKE)
+		q->open = true;
 	return 0;
 }
 
@@ -85,13 +96,6 @@ take_newest(struct requests *q, struct request *out)
 	q->count--;
 	if (out->type == WIRE_FE_SYNC)
 		q->syncs--;
-}
-
-static bool
-is_extended(uint8_t type)
-{
-	return type != WIRE_FE_QUERY && type != WIRE_FE_FUNCTION_CALL &&
-	    type != WIRE_FE_SYNC;
 }
 
 /* Does a reply of this type end a request of that type? */
@@ -121,6 +125,19 @@ ends(uint8_t request, uint8_t reply)
 	}
 }
 
+/* How many entries lie in front of the first Sync. */
+static size_t
+before_sync(const struct requests *q)
+{
+	size_t	i = 0;
+
+	if (q->syncs == 0)
+		return q->count;
+	while (requests_at(q, i)->type != WIRE_FE_SYNC)
+		i++;
+	return i;
+}
+
 static void
 on_error(struct requests *q, struct reply *out)
 {
@@ -137,9 +154,18 @@ on_error(struct requests *q, struct reply *out)
 		out->swallow = true;
 	if (is_extended(head->type)) {
 		out->failed = true;
+		q->failing = before_sync(q);
 		if (q->syncs == 0)
 			q->ignoring = true;
 	}
+}
+
+/* What a server may say at any time. */
+static bool
+unasked(uint8_t type)
+{
+	return type == WIRE_BE_ERROR || type == WIRE_BE_NOTICE ||
+	    type == WIRE_BE_PARAMETER_STATUS || type == WIRE_BE_NOTIFICATION;
 }
 
 int
@@ -148,8 +174,9 @@ requests_reply(struct requests *q, uint8_t type, struct reply *out)
 	struct request *head;
 
 	memset(out, 0, sizeof(*out));
+	assert(q->failing == 0);
 	if (q->count == 0)
-		return type == WIRE_BE_READY ? ERR_PROTOCOL : 0;
+		return unasked(type) ? 0 : ERR_PROTOCOL;
 	head = requests_at(q, 0);
 	switch (type) {
 	case WIRE_BE_ERROR:
@@ -176,22 +203,19 @@ requests_reply(struct requests *q, uint8_t type, struct reply *out)
 bool
 requests_drop(struct requests *q, struct request *out)
 {
-	size_t	i, end = q->count;
-	size_t	j;
-
-	/* The dropped ones lie in front of the first Sync. */
-	for (i = 0; i < q->count; i++) {
-		if (requests_at(q, i)->type == WIRE_FE_SYNC) {
-			end = i;
-			break;
-		}
-	}
-	if (end == 0)
+	if (q->failing == 0)
 		return false;
-	*out = *requests_at(q, end - 1);
-	for (j = end - 1; j + 1 < q->count; j++)
-		*requests_at(q, j) = *requests_at(q, j + 1);
-	q->count--;
+	/*
+	 * Newest first, but they leave at the head: only when the last was
+	 * handed out is the head moved, so nothing behind is touched.
+	 */
+	*out = *requests_at(q, --q->failing);
+	q->dropped++;
+	if (q->failing == 0) {
+		q->head = (q->head + q->dropped) & (q->cap - 1);
+		q->count -= q->dropped;
+		q->dropped = 0;
+	}
 	return true;
 }
 
@@ -216,7 +240,5 @@ requests_pop_newest(struct requests *q, struct request *out)
 bool
 requests_need_sync(const struct requests *q)
 {
-	if (q->ignoring)
-		return true;
-	return q->count > 0 && is_extended(requests_at(q, q->count - 1)->type);
+	return q->ignoring || q->open;
 }

@@ -76,6 +76,9 @@ struct requests {
 	size_t		 count;
 	size_t		 syncs;		/* entries of type S in the queue */
 	bool		 ignoring;
+	bool		 open;		/* see requests_need_sync() */
+	size_t		 failing;	/* entries that requests_drop() owes, */
+	size_t		 dropped;	/* and has handed out: still counted */
 };
 
 /* What a message of the server means for the queue. */
@@ -121,7 +124,8 @@ int	requests_reply(struct requests *, uint8_t type, struct reply *)
 
 /*
  * After reply.failed: takes the newest of the entries that the error drops
- * out of the queue. The owner undoes it and calls again until false.
+ * out of the queue. The owner undoes it and calls again until false; before
+ * that it calls nothing else of this queue. The whole costs one step an entry.
  */
 bool	requests_drop(struct requests *, struct request *out) MUST_CHECK;
 
@@ -132,7 +136,12 @@ bool	requests_fake(struct requests *, struct request *out) MUST_CHECK;
 bool	requests_pop_newest(struct requests *, struct request *out)
 	    MUST_CHECK;
 
-/* True if a Sync is owed: extended messages were sent after the last one. */
+/*
+ * True if a Sync is owed: extended messages were sent after the last one,
+ * whether or not they have been answered (a Flush has them answered early).
+ * The server is then inside an implicit transaction, even with an empty queue
+ * and "idle" as its last word, so it must not be given to somebody else.
+ */
 bool	requests_need_sync(const struct requests *);
 
 #endif /* POOLER_REQUESTS_H */
