@@ -62,10 +62,15 @@ clear(struct pool_order *o)
 static bool
 limit_reserve(struct pool_limit *l)
 {
-	if (atomic_fetch_add(&l->used, 1) < l->max || l->max == 0)
-		return true;
-	atomic_fetch_sub(&l->used, 1);
-	return false;
+	int used = atomic_load(&l->used);
+
+	/* Never above the maximum, not even for a moment: another thread
+	 * that saw it would be refused the place that is free. */
+	do {
+		if (l->max != 0 && used >= l->max)
+			return false;
+	} while (!atomic_compare_exchange_weak(&l->used, &used, used + 1));
+	return true;
 }
 
 static void
@@ -113,7 +118,8 @@ room_in_pool(struct pool *p, uint64_t now, bool *from_reserve)
 	    p->servers >= p->set.size + p->set.reserve_size)
 		return false;
 	oldest = oldest_elsewhere(p, POOL_NO_WORKER);
-	*from_reserve = oldest != NULL &&
+	/* Another worker's client may be newer than this worker's `now`. */
+	*from_reserve = oldest != NULL && now >= oldest->since &&
 	    now - oldest->since >= p->set.reserve_timeout;
 	return *from_reserve;
 }
@@ -166,12 +172,33 @@ take_idle(struct pool_share *s)
 	return n == NULL ? NULL : container_of(n, struct pool_idler, node);
 }
 
+/*
+ * Finds a worker with an idle server that nobody was promised yet. As many
+ * are asked for as are idle: else a second waiter would be left alone with
+ * the second idle server.
+ */
+static bool
+ask_elsewhere(struct pool *p, uint32_t except, struct pool_order *o)
+{
+	uint32_t i;
+
+	for (i = 0; i < p->n_shares; i++) {
+		struct pool_share *s = &p->share[i];
+
+		if (i != except && list_count(&s->idle) > s->asked) {
+			s->asked++;
+			o->worker = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 void
 pool_wait(struct pool *p, struct pool_waiter *w, uint32_t worker, uint64_t now,
     struct pool_order *o)
 {
 	struct pool_share *own = &p->share[worker];
-	uint32_t i;
 
 	clear(o);
 	pthread_mutex_lock(&p->lock);
@@ -185,20 +212,8 @@ pool_wait(struct pool *p, struct pool_waiter *w, uint32_t worker, uint64_t now,
 	w->worker = worker;
 	list_append(&own->waiting, &w->node);
 	p->waiting++;
-	if (p->held)
-		goto out;
-	for (i = 0; i < p->n_shares; i++) {
-		struct pool_share *s = &p->share[i];
-
-		if (i == worker || list_empty(&s->idle))
-			continue;
-		if (!s->asked) {
-			s->asked = true;
-			o->worker = i;
-			goto out;
-		}
-	}
-	if (reserve(p, p->waiting, now, o))
+	if (!p->held && !ask_elsewhere(p, worker, o) &&
+	    reserve(p, p->waiting, now, o))
 		o->worker = worker;
 out:
 	pthread_mutex_unlock(&p->lock);
@@ -279,13 +294,17 @@ pool_asked(struct pool *p, uint32_t worker, uint64_t now, struct pool_order *o)
 
 	clear(o);
 	pthread_mutex_lock(&p->lock);
-	p->share[worker].asked = false;
+	assert(p->share[worker].asked > 0);
+	p->share[worker].asked--;
 	other = oldest_elsewhere(p, worker);
 	if (other != NULL && !p->held) {
 		o->idler = take_idle(&p->share[worker]);
+		if (o->idler == NULL && ask_elsewhere(p, other->worker, o))
+			goto out;
 		if (o->idler != NULL || reserve(p, p->waiting, now, o))
 			o->worker = other->worker;
 	}
+out:
 	pthread_mutex_unlock(&p->lock);
 }
 

@@ -62,7 +62,7 @@ struct pool_idler {
 struct pool_share {
 	struct list	 idle;		/* the one to use next comes first */
 	struct list	 waiting;	/* oldest first */
-	bool		 asked;		/* a request to hand over is under way */
+	size_t		 asked;		/* requests to hand over under way */
 };
 
 /* What the configuration says; settled values. */
@@ -135,8 +135,9 @@ void	pool_offer(struct pool *, struct pool_idler *, uint32_t worker,
 
 /*
  * This worker was asked for an idle server. If it still has one and somebody
- * elsewhere waits, order->idler goes to order->worker. If it has none and a
- * connection may be opened, order->connect for order->worker.
+ * elsewhere waits, order->idler goes to order->worker. If it has none (a
+ * client of its own was quicker), order->worker alone names another one to
+ * ask, or, if a connection may be opened, order->connect is for order->worker.
  */
 void	pool_asked(struct pool *, uint32_t worker, uint64_t now,
 	    struct pool_order *);
