@@ -119,11 +119,19 @@ loop_release(struct loop *l)
 	pthread_mutex_destroy(&l->lock);
 }
 
+/* When libuv wants to run next; -1 when it has nothing to do. (It says 0
+ * itself for a loop without handles, which would make us spin.) */
+static int
+uv_wait_ms(const struct loop *l)
+{
+	return uv_loop_alive(l->uv) ? uv_backend_timeout(l->uv) : -1;
+}
+
 static int
 wait_ms(struct loop *l, int max_ms)
 {
 	uint64_t next = deadlines_next(&l->deadlines);
-	int	 uv_ms = uv_backend_timeout(l->uv);
+	int	 uv_ms = uv_wait_ms(l);
 	int	 ms = max_ms;
 
 	if (l->uv_ready || have_tasks(l))
@@ -161,7 +169,7 @@ loop_turn(struct loop *l, int max_ms)
 	ms = wait_ms(l, max_ms);
 	if (poller_turn(l->poller, ms, take_time, l) != 0)
 		log_error("waiting for events failed");
-	if (l->uv_ready || uv_backend_timeout(l->uv) == 0) {
+	if (l->uv_ready || uv_wait_ms(l) == 0) {
 		l->uv_ready = false;
 		(void)uv_run(l->uv, UV_RUN_NOWAIT);
 	}
