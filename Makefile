@@ -91,6 +91,9 @@ $(B)/unit/%_test: $(B)/tests/unit/%_test.o $(B)/libpooler.a $(B)/libarchiver.a \
     $(B)/libhomelabctl.a $(B)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_unit)
+# Here each allocation of ours can be made to fail.
+$(B)/unit/nomem_test: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc \
+    -Wl,--wrap=realloc,--wrap=strdup,--wrap=strndup
 unit: $(UNIT_BIN)
 
 # Programs that the end-to-end tests run.

@@ -140,6 +140,23 @@ START_TEST(maximum_after_consume)
 }
 END_TEST
 
+/* What was consumed makes room before the allocator is asked. */
+START_TEST(room_is_reclaimed)
+{
+	struct buf	b = { 0 };
+	size_t		cap;
+
+	buf_append(&b, "0123456789012345678901234567890123456789012345678901",
+	    52);
+	cap = b.cap;
+	buf_consume(&b, 50);
+	buf_append(&b, "abcdefghijklmnopqrstuvwxyz", 26);
+	ck_assert_uint_eq(b.cap, cap);
+	expect(&b, "01abcdefghijklmnopqrstuvwxyz");
+	buf_release(&b);
+}
+END_TEST
+
 START_TEST(no_memory)
 {
 	struct buf	b;
@@ -171,4 +188,4 @@ START_TEST(secrets)
 END_TEST
 
 UNIT_MAIN("buf", appends, consume_and_truncate, reserve_and_commit, maximum,
-    maximum_after_consume, no_memory, secrets)
+    maximum_after_consume, room_is_reclaimed, no_memory, secrets)

@@ -113,6 +113,34 @@ START_TEST(secrets_stay_out_of_messages)
 }
 END_TEST
 
+START_TEST(long_user_names)
+{
+	char		name[129], text[400];
+	struct config	*c;
+
+	memset(name, 'u', 128);
+	name[128] = '\0';
+	snprintf(text, sizeof(text), "[pgbouncer]\n[databases]\na = user=%s\n",
+	    name);
+	refuse(text, "username too long in configuration (INI:3)");
+	snprintf(text, sizeof(text), "[pgbouncer]\n[users]\n%s =\n", name);
+	c = must_load(text);
+	ck_assert_uint_eq(c->n_users, 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&c->warnings),
+	    "too long user name: uuu"));
+	config_free(c);
+	name[127] = '\0';
+	snprintf(text, sizeof(text), "[pgbouncer]\n[databases]\na = user=%s\n"
+	    "b = host=x,,y,\n[users]\n%s =\n", name, name);
+	c = must_load(text);
+	ck_assert_str_eq(config_find_db(c, "a")->opt.user, name);
+	ck_assert_ptr_nonnull(config_find_user(c, name));
+	ck_assert_uint_eq(config_find_db(c, "b")->n_hosts, 2);
+	ck_assert_str_eq(config_find_db(c, "b")->hosts[1], "y");
+	config_free(c);
+}
+END_TEST
+
 START_TEST(lenient_numbers)
 {
 	struct config		*c = must_load("[pgbouncer]\n[databases]\n"
@@ -135,4 +163,4 @@ START_TEST(lenient_numbers)
 END_TEST
 
 UNIT_MAIN("config_entry", databases, refused_entries,
-    secrets_stay_out_of_messages, lenient_numbers)
+    secrets_stay_out_of_messages, long_user_names, lenient_numbers)

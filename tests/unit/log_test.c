@@ -228,5 +228,24 @@ START_TEST(standard_error)
 }
 END_TEST
 
-UNIT_MAIN("log", format, levels, lines_stay_lines, long_lines_are_cut,
+/* Without a syslog daemon this only shows that nothing else breaks. */
+START_TEST(syslog_too)
+{
+	struct log_target	t = { .to_syslog = true, .syslog_ident = "unit",
+	    .syslog_facility = "local0", .file = path };
+
+	temp_write(path, "", 0);
+	ck_assert_int_eq(log_open(&t, NULL), 0);
+	log_info("both");
+	log_debug("neither");
+	t.syslog_facility = NULL;
+	ck_assert_int_eq(log_open(&t, NULL), 0);
+	log_info("both");
+	expect("^" PREFIX "LOG both\n" PREFIX "LOG both\n$");
+	log_close();
+	unlink(path);
+}
+END_TEST
+
+UNIT_MAIN("log", syslog_too, format, levels, lines_stay_lines, long_lines_are_cut,
     errno_is_kept, rotation_and_errors, threads_do_not_mix, standard_error)
