@@ -181,6 +181,7 @@ login_console(struct client *c, bool trusted)
 	const struct options *o = worker_options(c->worker);
 	struct login	     *l = c->login;
 	const char	     *user = l->startup.user;
+	struct user	     *u;
 	struct buf	      b = { 0 };
 	uint32_t	      pid;
 	struct wire_key	      key;
@@ -195,7 +196,9 @@ login_console(struct client *c, bool trusted)
 	}
 	if (!enter_registry(c, p->registry.admin, user))
 		return;
-	c->pool = registry_pool(&p->registry, c->db, c->user);
+	/* All console clients share one pool, as in PgBouncer. */
+	u = registry_user(&p->registry, CONFIG_ADMIN_DB);
+	c->pool = u == NULL ? NULL : registry_pool(&p->registry, c->db, u);
 	if (c->pool == NULL) {
 		client_fail(c, "no memory for pool");
 		return;

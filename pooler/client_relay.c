@@ -409,6 +409,20 @@ judge_target(struct client *c, struct relay_msg *m)
 
 /* ---- everything else ---- */
 
+/* A message without an answer: data of a COPY, or Flush. */
+static enum relay_fate
+judge_copy(struct client *c, uint8_t type)
+{
+	/* Late, behind an error that ended a COPY: nobody wants it. */
+	if (c->server == NULL || requests_ignoring(&c->server->requests))
+		return FATE_DROP;
+	if (type == WIRE_FE_COPY_DONE || type == WIRE_FE_COPY_FAIL) {
+		c->server->copy_in = false;
+		requests_copy_end(&c->server->requests);
+	}
+	return FATE_FORWARD;
+}
+
 /*
  * Counts and times what begins with this message; the time waited for a
  * server is part of it.
@@ -515,11 +529,7 @@ judge(struct relay *r, struct relay_msg *m)
 	case WIRE_FE_COPY_DONE:
 	case WIRE_FE_COPY_FAIL:
 	case WIRE_FE_FLUSH:
-		/* Late, behind an error that ended a COPY: nobody wants it. */
-		if (c->server == NULL ||
-		    requests_ignoring(&c->server->requests))
-			return FATE_DROP;
-		return FATE_FORWARD;
+		return judge_copy(c, m->type);
 	case WIRE_FE_QUERY:
 	case WIRE_FE_FUNCTION_CALL:
 	case WIRE_FE_PARSE:
@@ -543,6 +553,9 @@ judge(struct relay *r, struct relay_msg *m)
 	/* PostgreSQL ignores everything up to the Sync; so do we. */
 	if (requests_ignoring(&c->server->requests) && m->type != WIRE_FE_SYNC)
 		return FATE_DROP;
+	/* And a Sync before the end of the data it copies in. */
+	if (c->server->copy_in && m->type == WIRE_FE_SYNC)
+		return FATE_FORWARD;
 	return judge_request(c, m);
 }
 

@@ -242,3 +242,33 @@ requests_need_sync(const struct requests *q)
 {
 	return q->ignoring || q->open;
 }
+
+void
+requests_copy_in(struct requests *q)
+{
+	struct request execute, sync;
+	bool	ended;
+
+	if (q->count == 0 || requests_at(q, 0)->type != WIRE_FE_EXECUTE)
+		return;
+	take_head(q, &execute);
+	ended = execute.copy_end;
+	while (!ended && q->count > 0 &&
+	    requests_at(q, 0)->type == WIRE_FE_SYNC) {
+		take_head(q, &sync);
+		ended = sync.copy_end;
+	}
+	/* The slot in front of the head is free: the Execute goes back. */
+	q->head = (q->head - 1) & (q->cap - 1);
+	q->count++;
+	*requests_at(q, 0) = execute;
+	if (q->count == 1)
+		q->open = true;
+}
+
+void
+requests_copy_end(struct requests *q)
+{
+	if (q->count > 0)
+		requests_at(q, q->count - 1)->copy_end = true;
+}

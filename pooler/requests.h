@@ -64,6 +64,8 @@ struct request {
 	uint8_t		 type;		/* Q F P B D E C S */
 	uint8_t		 why;
 	bool		 internal;	/* its error is not the client's */
+	bool		 copy_end;	/* CopyDone or CopyFail was sent
+					 * right behind it */
 	struct ps_entry	*entry;		/* statement of P or C, else NULL */
 	const char	*sqlstate;	/* DOOMED: static text */
 	char		*text;		/* DOOMED: our message, owned */
@@ -135,6 +137,16 @@ bool	requests_fake(struct requests *, struct request *out) MUST_CHECK;
 /* Takes the newest entry out, whatever it is: for a client that is gone. */
 bool	requests_pop_newest(struct requests *, struct request *out)
 	    MUST_CHECK;
+
+/*
+ * The server begins COPY FROM STDIN. In the extended protocol it ignores the
+ * Syncs that were sent right behind the Execute (libpq sends one before the
+ * data and one behind it): they will not be answered and leave the queue.
+ */
+void	requests_copy_in(struct requests *);
+
+/* The client sends CopyDone or CopyFail: Syncs behind it count again. */
+void	requests_copy_end(struct requests *);
 
 /*
  * True if a Sync is owed: extended messages were sent after the last one,

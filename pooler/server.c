@@ -640,7 +640,7 @@ server_abandon(struct server *s, bool partial_message)
 	}
 	stream_recv_start(&s->stream);
 	if (requests_empty(&s->requests) && s->tx == WIRE_TX_IDLE &&
-	    !requests_ignoring(&s->requests)) {
+	    !requests_need_sync(&s->requests)) {
 		settle(s);
 		return;
 	}

@@ -293,7 +293,7 @@ server_check_release(struct server *s)
 
 	if (c == NULL || s->state != SERVER_ACTIVE ||
 	    !requests_empty(&s->requests) || s->tx != WIRE_TX_IDLE ||
-	    requests_ignoring(&s->requests) || relay_in_message(&c->relay) ||
+	    requests_need_sync(&s->requests) || relay_in_message(&c->relay) ||
 	    relay_in_message(&s->relay))
 		return;
 	if (s->pool->mode == POOL_MODE_SESSION &&
@@ -478,6 +478,7 @@ judge_busy(struct server *s, struct relay_msg *m)
 		    FATE_FORWARD;
 	case WIRE_BE_COPY_IN:
 		s->copy_in = true;
+		requests_copy_in(&s->requests);
 		break;
 	case WIRE_BE_COPY_BOTH:
 		s->copy_both = true;
