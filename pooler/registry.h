@@ -106,7 +106,6 @@ struct registry {
 	struct hash	 db_index, user_index;
 	struct list	 databases, users, pools;
 	struct database	*admin;
-	atomic_bool	 held;		/* new pools serve nobody: PAUSE, HOLD */
 	bool		 mostly_scram;	/* most secrets of the auth file are */
 	atomic_bool	 held;		/* new pools are held, see pause.h */
 };
