@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/base.h"
+#include "pooler/prepared.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/unit.h"
+
+START_TEST(equal_text_is_one_statement)
+{
+	struct ps_table t;
+	struct ps_statement *a, *b, *c, *d;
+	char	name[PS_NAME_LEN], other[PS_NAME_LEN];
+
+	ps_table_init(&t, 42);
+	a = ps_get(&t, "SELECT $1\0\0\0\0\x17", 14, 1);
+	b = ps_get(&t, "SELECT $1\0\0\0\0\x17", 14, 1);
+	c = ps_get(&t, "SELECT $1\0\0\0\0\x19", 14, 1);
+	d = ps_get(&t, "SELECT $1", 10, 0);
+	ck_assert_ptr_eq(a, b);
+	ck_assert_uint_eq(a->refs, 2);
+	ck_assert_uint_eq(a->query_len, 10);
+	/* Other types, or none: other statements under other names. */
+	ck_assert_ptr_ne(a, c);
+	ck_assert_ptr_ne(a, d);
+	ps_server_name(&a->digest, name);
+	ck_assert_uint_eq(strlen(name), PS_NAME_LEN - 1);
+	ck_assert_int_eq(strncmp(name, "homelab_", 8), 0);
+	ps_server_name(&c->digest, other);
+	ck_assert_str_ne(name, other);
+	ck_assert_uint_eq(t.statements.count, 3);
+	ps_unref(a);
+	ck_assert_uint_eq(t.statements.count, 3);
+	ps_unref(b);
+	ps_unref(c);
+	ps_unref(d);
+	ps_unref(NULL);
+	ps_table_release(&t);
+}
+END_TEST
+
+/* Statements whose hash values are made equal are told apart by their text. */
+START_TEST(collisions)
+{
+	struct ps_table t;
+	struct ps_statement *a, *b;
+
+	ps_table_init(&t, 1);
+	a = ps_get(&t, "A", 2, 0);
+	b = ps_get(&t, "B", 2, 0);
+	hash_remove(&t.statements, &b->node);
+	ck_assert_int_eq(hash_add(&t.statements, &b->node, a->node.hash), 0);
+	ck_assert_ptr_eq(ps_get(&t, "A", 2, 0), a);
+	ps_unref(a);
+	ps_unref(a);
+	ps_unref(b);
+	ps_table_release(&t);
+}
+END_TEST
+
+START_TEST(names)
+{
+	struct ps_table	 t;
+	struct ps_map	 m = { 0 };
+	struct ps_entry	*e, *parked;
+	char	name[20];
+	int	i;
+
+	ps_table_init(&t, 9);
+	ck_assert_ptr_null(ps_map_find(&m, "s"));
+	for (i = 0; i < 5000; i++) {
+		struct ps_statement *s = ps_get(&t, i % 2 == 0 ? "X" : "Y", 2,
+		    0);
+
+		snprintf(name, sizeof(name), "s%d", i);
+		ck_assert_ptr_nonnull(ps_map_add(&m, name, s));
+	}
+	ck_assert_uint_eq(t.statements.count, 2);
+	ck_assert_uint_eq(ps_map_count(&m), 5000);
+	e = ps_map_find(&m, "s4711");
+	ck_assert_str_eq(e->name, "s4711");
+	ck_assert_str_eq(e->statement->text, "Y");
+	/* Closed, and put back because the Close failed. */
+	ps_map_take(&m, e);
+	ck_assert_ptr_null(ps_map_find(&m, "s4711"));
+	parked = e;
+	ck_assert_int_eq(ps_map_put_back(&m, parked), 0);
+	ck_assert_ptr_eq(ps_map_find(&m, "s4711"), e);
+	/* A parked entry keeps its statement when the map is gone. */
+	ps_map_take(&m, e);
+	ps_map_release(&m);
+	ck_assert_uint_eq(t.statements.count, 1);
+	ps_entry_free(e);
+	ps_entry_free(NULL);
+	ps_table_release(&t);
+}
+END_TEST
+
+static struct digest
+digest_no(unsigned i)
+{
+	struct digest d = { { 0 } };
+
+	/* The first half, which is hashed, is the same for four of them. */
+	d.bytes[0] = (unsigned char)(i / 4);
+	d.bytes[15] = (unsigned char)i;
+	return d;
+}
+
+START_TEST(least_recently_used)
+{
+	struct ps_set s;
+	struct digest d, out;
+	unsigned i;
+
+	ps_set_init(&s);
+	ck_assert(!ps_set_evict(&s, &out));
+	for (i = 0; i < 8; i++) {
+		d = digest_no(i);
+		ck_assert(!ps_set_use(&s, &d));
+		ck_assert_int_eq(ps_set_add(&s, &d), 0);
+	}
+	/* 0 and 7 are used again, 3 is forgotten: 1 2 4 5 6 0 7 remain. */
+	d = digest_no(0);
+	ck_assert(ps_set_use(&s, &d));
+	d = digest_no(7);
+	ck_assert(ps_set_use(&s, &d));
+	d = digest_no(3);
+	ps_set_remove(&s, &d);
+	ps_set_remove(&s, &d);
+	ck_assert(!ps_set_use(&s, &d));
+	ck_assert_uint_eq(ps_set_count(&s), 7);
+	for (i = 0; i < 6; i++) {
+		static const unsigned order[] = { 1, 2, 4, 5, 6, 0 };
+
+		ck_assert(ps_set_evict(&s, &out));
+		d = digest_no(order[i]);
+		ck_assert(digest_equal(&d, &out));
+	}
+	ck_assert_uint_eq(ps_set_count(&s), 1);
+	ps_set_release(&s);
+}
+END_TEST
+
+UNIT_MAIN("prepared", equal_text_is_one_statement, collisions, names,
+    least_recently_used)
