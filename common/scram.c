@@ -320,6 +320,16 @@ span_is(struct span s, const char *text, size_t n)
 	return s.n == n && CRYPTO_memcmp(s.p, text, n) == 0;
 }
 
+/* Appends one buffer to another; a failure of either stays in `to`. */
+static void
+append_buf(struct buf *to, const struct buf *from)
+{
+	if (buf_failed(from))
+		to->failed = true;
+	else if (buf_len(from) > 0)
+		buf_append(to, buf_bytes(from), buf_len(from));
+}
+
 /* AuthMessage is complete: what each side makes of it. */
 static void
 sign(const struct buf *auth, const unsigned char key[SCRAM_KEY_LEN],
@@ -410,7 +420,7 @@ scram_server_first(struct scram_server *s, const char *msg, size_t n,
 
 	at = buf_len(reply);
 	buf_append_str(reply, "r=");
-	buf_append(reply, buf_cstr(&s->nonce), buf_len(&s->nonce));
+	append_buf(reply, &s->nonce);
 	buf_append_str(reply, ",s=");
 	base64_encode(reply, s->secret.salt, s->secret.salt_len);
 	buf_printf(reply, ",i=%u", s->secret.iterations);
@@ -420,6 +430,8 @@ scram_server_first(struct scram_server *s, const char *msg, size_t n,
 	buf_append_str(&s->auth, ",");
 	buf_append(&s->auth, buf_bytes(reply) + at, buf_len(reply) - at);
 	buf_append_str(&s->auth, ",");
+	if (buf_failed(&s->auth))
+		return err_set(e, ERR_NOMEM, "out of memory");
 	return 0;
 }
 
@@ -528,9 +540,9 @@ int
 scram_client_first(struct scram_client *cl, struct buf *reply)
 {
 	buf_append_str(&cl->auth, "n=,r=");
-	buf_append(&cl->auth, buf_cstr(&cl->nonce), buf_len(&cl->nonce));
+	append_buf(&cl->auth, &cl->nonce);
 	buf_append_str(reply, "n,,");
-	buf_append(reply, buf_cstr(&cl->auth), buf_len(&cl->auth));
+	append_buf(reply, &cl->auth);
 	buf_append_str(&cl->auth, ",");
 	return buf_failed(&cl->nonce) || buf_failed(&cl->auth) ||
 	    buf_failed(reply) ? ERR_NOMEM : 0;
@@ -581,7 +593,7 @@ scram_client_final(struct scram_client *cl, const struct scram_keys *keys,
 
 	assert(cl->iterations > 0);
 	buf_append_str(reply, "c=biws,r=");
-	buf_append(reply, buf_cstr(&cl->nonce), buf_len(&cl->nonce));
+	append_buf(reply, &cl->nonce);
 	if (buf_failed(reply) || buf_failed(&cl->nonce))
 		return ERR_NOMEM;
 	buf_append_str(&cl->auth, ",");

@@ -41,6 +41,7 @@ auth_credentials_set(struct auth_credentials *c, const char *secret)
 {
 	auth_credentials_release(c);
 	buf_append_str(&c->text, secret == NULL ? "" : secret);
+	buf_cstr(&c->text);
 	if (buf_failed(&c->text)) {
 		auth_credentials_release(c);
 		return ERR_NOMEM;
@@ -56,6 +57,7 @@ auth_credentials_copy(struct auth_credentials *to,
 	auth_credentials_release(to);
 	buf_append(&to->text, from->text.len > 0 ? buf_bytes(&from->text) : "",
 	    buf_len(&from->text));
+	buf_cstr(&to->text);
 	if (buf_failed(&to->text)) {
 		auth_credentials_release(to);
 		return ERR_NOMEM;
@@ -134,6 +136,8 @@ client_load(struct client_auth *a, const struct client_auth_params *p)
 		a->secret = *p->cached;
 	else if (a->kind == AUTH_KIND_PLAIN)
 		a->fresh = true;	/* to be made when it is needed */
+	/* Room for the NUL, now: a later failure would be the password "". */
+	buf_cstr(&a->stored);
 	return !buf_failed(&a->stored);
 }
 
@@ -188,6 +192,7 @@ on_password(struct client_auth *a, const char *body, size_t n)
 	if (strlen(password) > AUTH_PASSWORD_MAX)
 		return client_fail(a, "password too long");
 	buf_append_str(&a->typed, password);
+	buf_cstr(&a->typed);
 	if (buf_failed(&a->typed))
 		return client_fail(a, "out of memory");
 	/* A stored secret with more iterations than we would ever do. */
@@ -309,6 +314,7 @@ on_first(struct client_auth *a, const char *body, size_t n, struct buf *reply,
 		return challenge(a, msg, len, reply, e);
 	/* Only now: a client that never answers costs no derivation. */
 	buf_append(&a->first, msg, len);
+	buf_cstr(&a->first);
 	if (buf_failed(&a->first))
 		return client_fail(a, "out of memory");
 	if (scram_work_init(&a->work, buf_cstr(&a->stored), a->random.salt,

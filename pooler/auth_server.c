@@ -58,7 +58,8 @@ server_sent(struct server_auth *s, int state, const struct buf *reply)
 	return AUTH_MORE;
 }
 
-/* The password in clear; "" where there is none. */
+/* The password in clear, "" where there is none; look at buf_failed(copy)
+ * before it is used. */
 static const char *
 password_of(const struct server_auth *s, struct buf *copy)
 {
@@ -73,14 +74,19 @@ answer_cleartext(struct server_auth *s, struct buf *reply, struct err *e)
 {
 	enum auth_kind	kind = s->credentials->kind;
 	struct buf	copy = { 0 };
+	const char	*password;
 	enum auth_result result;
 
 	if (kind == AUTH_KIND_MD5 || kind == AUTH_KIND_SCRAM)
 		return SERVER_FAIL_LOG(s, wrong_type, e, "cannot do clear-text"
 		    " authentication: wrong password type");
-	wire_put_string(reply, WIRE_FE_PASSWORD, password_of(s, &copy));
-	result = buf_failed(&copy) ? server_fail(s, "out of memory") :
-	    server_sent(s, SERVER_AUTH_ANSWERED, reply);
+	password = password_of(s, &copy);
+	if (buf_failed(&copy)) {
+		result = server_fail(s, "out of memory");
+	} else {
+		wire_put_string(reply, WIRE_FE_PASSWORD, password);
+		result = server_sent(s, SERVER_AUTH_ANSWERED, reply);
+	}
 	buf_release_secret(&copy);
 	return result;
 }
@@ -110,10 +116,12 @@ answer_md5(struct server_auth *s, struct wire_in *rest, struct buf *reply,
 	if (rc == 0)
 		rc = scram_md5_answer(stored, (const unsigned char *)salt,
 		    answer);
-	if (rc == 0)
+	if (rc != 0 || buf_failed(&copy)) {
+		result = server_fail(s, no_answer);
+	} else {
 		wire_put_string(reply, WIRE_FE_PASSWORD, answer);
-	result = rc != 0 || buf_failed(&copy) ? server_fail(s, no_answer) :
-	    server_sent(s, SERVER_AUTH_ANSWERED, reply);
+		result = server_sent(s, SERVER_AUTH_ANSWERED, reply);
+	}
 	buf_release_secret(&copy);
 	explicit_bzero(stored, sizeof(stored));
 	return result;

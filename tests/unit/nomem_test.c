@@ -14,6 +14,8 @@
 
 #include "common/conf.h"
 #include "common/strmap.h"
+#include "common/wire.h"
+#include "pooler/auth.h"
 #include "pooler/authfile.h"
 
 void	*__real_malloc(size_t);
@@ -233,4 +235,92 @@ START_TEST(maps_and_buffers)
 }
 END_TEST
 
-UNIT_MAIN("nomem", config_files, kept_lines, options, maps_and_buffers)
+static enum auth_method	login_method;
+static const char	*login_secret;
+
+/* Each message of one side for the other; the bodies are consumed. */
+static enum auth_result
+hand_over(struct buf *from, void *to, bool to_client, struct buf *reply)
+{
+	enum auth_result r = AUTH_MORE;
+	struct wire_header h;
+	const char	*body;
+
+	while (r == AUTH_MORE && buf_len(from) > 0) {
+		CHECK(wire_header_get(buf_bytes(from), buf_len(from), 10000,
+		    &h) == 0);
+		body = buf_bytes(from) + WIRE_HEADER_LEN;
+		if (to_client)
+			r = server_auth_message(to, body, h.body, reply, NULL);
+		else
+			r = client_auth_message(to, body, h.body, reply, NULL);
+		buf_consume(from, WIRE_HEADER_LEN + h.body);
+	}
+	return r;
+}
+
+/* A whole login, client_auth and server_auth against each other. */
+static int
+log_in(void)
+{
+	static const unsigned char key[32], nonce[SCRAM_NONCE_LEN];
+	struct client_auth_params p = { .method = login_method, .user = "al",
+	    .known = true, .secret = login_secret, .iterations = 1,
+	    .mock_key = key };
+	struct auth_credentials given = { 0 }, kept = { 0 };
+	struct client_auth a;
+	struct server_auth s;
+	struct buf	up = { 0 }, down = { 0 };
+	enum auth_result r, there = AUTH_MORE;
+	int		rc = ERR_NOMEM;
+
+	server_auth_init(&s, "al", &given, nonce);
+	r = client_auth_begin(&a, &p, &down, NULL);
+	if (auth_credentials_set(&given, login_secret) != 0)
+		goto out;
+	while (r == AUTH_MORE) {
+		there = hand_over(&down, &s, true, &up);
+		if (there == AUTH_WORK)
+			there = server_auth_worked(&s, scram_work_run(&s.work),
+			    &up, NULL);
+		if (there != AUTH_MORE)
+			break;
+		r = hand_over(&up, &a, false, &down);
+		if (r == AUTH_WORK)
+			r = client_auth_worked(&a, scram_work_run(&a.work),
+			    &down, NULL);
+	}
+	CHECK(r != AUTH_FAIL || (a.reason != NULL && buf_len(&down) == 0));
+	CHECK(there != AUTH_FAIL || (s.reason != NULL && buf_len(&up) == 0));
+	if (r == AUTH_OK && hand_over(&down, &s, true, &up) == AUTH_OK) {
+		rc = client_auth_take_credentials(&a, &kept);
+		CHECK(rc != 0 || strcmp(buf_cstr(&kept.text),
+		    login_secret) == 0);
+	}
+out:
+	client_auth_release(&a);
+	server_auth_release(&s);
+	auth_credentials_release(&given);
+	auth_credentials_release(&kept);
+	buf_release(&up);
+	buf_release(&down);
+	return rc;
+}
+
+START_TEST(logins)
+{
+	/* One whose NUL needs an allocation of its own, too. */
+	static const char *const secrets[] = { "gehe\xc3\xafm", "0123456789"
+	    "012345678901234567890123456789012345678901234567890123" };
+	size_t	i;
+
+	for (i = 0; i < ARRAY_LEN(secrets); i++) {
+		login_secret = secrets[i];
+		for (login_method = AUTH_METHOD_PLAIN;
+		    login_method <= AUTH_METHOD_SCRAM; login_method++)
+			exhaust(log_in, 5);
+	}
+}
+END_TEST
+
+UNIT_MAIN("nomem", logins, config_files, kept_lines, options, maps_and_buffers)
