@@ -302,13 +302,10 @@ auth_step(struct server *s, enum auth_result r, struct buf *b, struct err *e)
 	case AUTH_FAIL:
 		if (e->msg[0] != '\0')
 			server_log(s, LV_ERROR, "%s", e->msg);
-		if (strncmp(s->login->auth.reason, "server login failed", 19)
-		    == 0)
-			fail(s, "08P01", s->login->auth.reason,
-			    s->login->auth.reason);
-		else
-			fail(s, "08P01", "server login failed",
-			    s->login->auth.reason);
+		fail(s, "08P01", strncmp(s->login->auth.reason,
+		    "server login failed: ", 21) == 0 ?
+		    s->login->auth.reason : "server login failed",
+		    SERVER_AUTH_CLOSING);
 		return;
 	case AUTH_WORK:
 		begin_work(s);

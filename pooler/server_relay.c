@@ -265,6 +265,15 @@ judge_ready(struct server *s, struct relay_msg *m)
 	if (requests_reply(&s->requests, m->type, &rep) != 0)
 		return FATE_BAD;
 	s->tx = tx;
+	if (s->pool->mode == POOL_MODE_STATEMENT && tx != WIRE_TX_IDLE &&
+	    c != NULL) {
+		/* In place of Ready, so that it is the statement's error. */
+		if (relay_sync(&s->relay) != 0)
+			return FATE_BAD;
+		server_close(s, "transaction blocks not allowed in statement "
+		    "pooling mode");
+		return FATE_CLOSED;
+	}
 	s->copy_in = s->copy_both = false;
 	s->quiet_since = loop_now(&s->worker->loop);
 	s->ended_why = rep.done.why;
@@ -273,17 +282,6 @@ judge_ready(struct server *s, struct relay_msg *m)
 		end_query(c);
 	m->notify = true;
 	return rep.swallow || c == NULL ? FATE_DROP : FATE_FORWARD;
-}
-
-/* May the client go on using the server? False: it was closed. */
-static bool
-statement_mode_ok(struct server *s)
-{
-	if (s->pool->mode != POOL_MODE_STATEMENT || s->tx == WIRE_TX_IDLE)
-		return true;
-	server_close(s,
-	    "transaction blocks not allowed in statement pooling mode");
-	return false;
 }
 
 void
@@ -311,7 +309,7 @@ after_ready(struct server *s)
 {
 	switch (s->state) {
 	case SERVER_ACTIVE:
-		if (!server_answer_fakes(s) || !statement_mode_ok(s))
+		if (!server_answer_fakes(s))
 			return false;
 		server_check_release(s);
 		break;
