@@ -106,7 +106,8 @@ int	poller_attach(struct poller *, struct poller_conn *, int fd,
  */
 void	poller_detach(struct poller_conn *);
 
-/* From now on PE_DATA is delivered (in this turn, if bytes are waiting). */
+/* From now on PE_DATA is delivered; if bytes are waiting, by the end of the
+ * next turn, which then does not wait. */
 void	poller_recv_start(struct poller_conn *);
 /* No PE_DATA until started again; the kernel keeps what arrives. */
 void	poller_recv_stop(struct poller_conn *);
