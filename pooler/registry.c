@@ -380,6 +380,17 @@ registry_user(struct registry *r, const char *name)
 	return u;
 }
 
+struct user *
+registry_find_user(struct registry *r, const char *name)
+{
+	struct user *u;
+
+	pthread_mutex_lock(&r->lock);
+	u = find_user(r, name);
+	pthread_mutex_unlock(&r->lock);
+	return u;
+}
+
 struct dbpool *
 registry_pool(struct registry *r, struct database *db, struct user *u)
 {

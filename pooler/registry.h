@@ -138,6 +138,9 @@ struct database *registry_find_database(struct registry *, const char *name);
 /* The user by name, made if need be; NULL without memory. Any thread. */
 struct user *registry_user(struct registry *, const char *name);
 
+/* As above, but never made. */
+struct user *registry_find_user(struct registry *, const char *name);
+
 /*
  * The pool, made if need be; NULL without memory. The caller owns one
  * reference. Any thread.
