@@ -39,6 +39,8 @@
 #define ALWAYS_INLINE		inline __attribute__((always_inline))
 /* x86: true if the running CPU has the feature. */
 #define CPU_HAS(feature)	__builtin_cpu_supports(feature)
+/* Visible outside a shared object, where all else is hidden. */
+#define EXPORT			__attribute__((visibility("default")))
 #define LIKELY(x)		__builtin_expect(!!(x), 1)
 #define UNLIKELY(x)		__builtin_expect(!!(x), 0)
 

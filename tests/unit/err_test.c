@@ -39,6 +39,7 @@ static const struct {
 	{ ERR_DUPLICATE, "ERR_DUPLICATE", "exists with other content", 45 },
 	{ ERR_RUNNING, "ERR_RUNNING", "PostgreSQL is running", 38 },
 	{ ERR_NOT_YET, "ERR_NOT_YET", "not supported yet", 1 },
+	{ ERR_ABSENT, "ERR_ABSENT", "not in the repository", 1 },
 };
 
 START_TEST(known_codes)

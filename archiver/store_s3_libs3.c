@@ -1,0 +1,796 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * S3 through Debian's libs3 2.0, which has no time limits, cannot cancel,
+ * and verifies no certificate. So every request runs in a context of its
+ * own that is driven here, turn by turn, and destroyed when its time is
+ * over; and https is refused. A context keeps its connection, so contexts
+ * are kept for the next request: as many as there are threads at a time.
+ */
+#include "common/base.h"
+#include "archiver/store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libs3.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/select.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "archiver/md5.h"
+#include "common/buf.h"
+#include "common/err.h"
+
+#define TRIES		6
+#define PAUSE_MS	100	/* before the second try; doubles */
+#define TURN_MS		100	/* how often a cancellation is looked for */
+#define PAGE		1000	/* keys a listing asks for at once */
+
+struct slot {
+	S3RequestContext *context;
+	struct slot	 *next;
+};
+
+struct store_s3 {
+	struct store	 base;
+	S3BucketContext	 bucket;
+	char		*host, *bucket_name, *key, *secret;
+	char		 prefix[256];	/* "" or ends in a slash */
+	pthread_mutex_t	 lock;		/* idle */
+	struct slot	*idle;
+};
+
+/* One request, on the stack of the thread that makes it. */
+struct request {
+	S3Status	 status;
+	bool		 done;
+	char		 details[256];	/* what the server said */
+	int		 result;	/* of a sink or a source, ends it */
+	struct err	*e;
+	/* put */
+	const struct store_part *parts;
+	size_t		 part_n, part;
+	uint64_t	 part_at;
+	/* read */
+	store_sink	*sink;
+	void		*arg;
+	uint64_t	 received;	/* of all tries */
+	uint64_t	 began, length;	/* of this try */
+	/* list: what came, page by page */
+	struct buf	 page;
+	bool		 truncated;
+	char		 marker[1100];
+};
+
+static struct store_s3 *
+self(struct store *s)
+{
+	return container_of(s, struct store_s3, base);
+}
+
+static pthread_once_t	initialised = PTHREAD_ONCE_INIT;
+static S3Status		initialise_status;
+
+static void
+initialise(void)
+{
+	initialise_status = S3_initialize("homelab-archiver", S3_INIT_ALL,
+	    NULL);
+}
+
+/* --- Callbacks of libs3. --- */
+
+static S3Status
+on_properties(const S3ResponseProperties *p, void *arg)
+{
+	struct request *r = arg;
+
+	r->length = p->contentLength;
+	return S3StatusOK;
+}
+
+static void
+on_complete(S3Status status, const S3ErrorDetails *d, void *arg)
+{
+	struct request *r = arg;
+
+	r->status = status;
+	r->done = true;
+	if (d != NULL && d->message != NULL)
+		snprintf(r->details, sizeof(r->details), "%s", d->message);
+}
+
+static int
+on_put(int size, char *buffer, void *arg)
+{
+	struct request *r = arg;
+	const struct store_part *p;
+	uint64_t left;
+	ssize_t	 n;
+
+	while (r->part < r->part_n &&
+	    r->part_at == r->parts[r->part].len) {
+		r->part++;
+		r->part_at = 0;
+	}
+	if (r->part == r->part_n)
+		return 0;
+	p = &r->parts[r->part];
+	left = MIN(p->len - r->part_at, (uint64_t)size);
+	if (p->bytes != NULL) {
+		memcpy(buffer, (const char *)p->bytes + r->part_at, left);
+		r->part_at += left;
+		return (int)left;
+	}
+	n = pread(p->fd, buffer, left, (off_t)(p->offset + r->part_at));
+	if (n <= 0) {
+		r->result = n < 0 ?
+		    err_sys(r->e, errno, "cannot read the source") :
+		    err_set(r->e, ERR_FORMAT, "the source file shrank");
+		return -1;
+	}
+	r->part_at += (uint64_t)n;
+	return (int)n;
+}
+
+static S3Status
+on_get(int size, const char *buffer, void *arg)
+{
+	struct request *r = arg;
+
+	r->result = r->sink(r->arg, buffer, (size_t)size, r->e);
+	r->received += (uint64_t)size;
+	return r->result == 0 ? S3StatusOK : S3StatusAbortedByCallback;
+}
+
+/* A line of a listing as it waits in the page; the key follows. */
+struct line {
+	uint64_t	size;
+	int64_t		mtime;
+	bool		is_prefix;
+};
+
+static void
+add_line(struct request *r, const char *key, uint64_t size, int64_t mtime,
+    bool is_prefix)
+{
+	struct line l;
+
+	memset(&l, 0, sizeof(l));
+	l.size = size;
+	l.mtime = mtime;
+	l.is_prefix = is_prefix;
+	buf_append(&r->page, &l, sizeof(l));
+	buf_append_cstr(&r->page, key);
+	if (strcmp(key, r->marker) > 0)
+		snprintf(r->marker, sizeof(r->marker), "%s", key);
+}
+
+static S3Status
+on_list(int truncated, const char *next_marker, int n,
+    const S3ListBucketContent *c, int prefix_n, const char **prefixes,
+    void *arg)
+{
+	struct request *r = arg;
+	int	i;
+
+	for (i = 0; i < n; i++)
+		add_line(r, c[i].key, c[i].size, c[i].lastModified, false);
+	for (i = 0; i < prefix_n; i++)
+		add_line(r, prefixes[i], 0, 0, true);
+	r->truncated = truncated != 0;
+	if (next_marker != NULL && *next_marker != '\0')
+		snprintf(r->marker, sizeof(r->marker), "%s", next_marker);
+	return S3StatusOK;
+}
+
+static const S3ResponseHandler response_handler = {
+	on_properties, on_complete
+};
+
+/* --- Contexts, and driving them. --- */
+
+static struct slot *
+take_slot(struct store_s3 *s, struct err *e)
+{
+	struct slot *slot;
+
+	pthread_mutex_lock(&s->lock);
+	slot = s->idle;
+	if (slot != NULL)
+		s->idle = slot->next;
+	pthread_mutex_unlock(&s->lock);
+	if (slot != NULL)
+		return slot;
+	slot = calloc(1, sizeof(*slot));
+	if (slot == NULL ||
+	    S3_create_request_context(&slot->context) != S3StatusOK) {
+		free(slot);
+		err_set(e, ERR_NOMEM, "no memory for a request to S3");
+		return NULL;
+	}
+	return slot;
+}
+
+static void
+give_slot(struct store_s3 *s, struct slot *slot)
+{
+	pthread_mutex_lock(&s->lock);
+	slot->next = s->idle;
+	s->idle = slot;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+drop_slot(struct slot *slot)
+{
+	/* Calls on_complete() of a request that is still under way. */
+	S3_destroy_request_context(slot->context);
+	free(slot);
+}
+
+/* Waits until there is something to do, TURN_MS at most. */
+static void
+wait_turn(struct slot *slot)
+{
+	fd_set		rd, wr, ex;
+	struct timeval	t;
+	int64_t		ms = S3_get_request_context_timeout(slot->context);
+	int		max = -1;
+
+	FD_ZERO(&rd);
+	FD_ZERO(&wr);
+	FD_ZERO(&ex);
+	(void)S3_get_request_context_fdsets(slot->context, &rd, &wr, &ex,
+	    &max);
+	/* No descriptor yet: a name is being looked up in a thread. */
+	if (max < 0 || ms < 0 || ms > TURN_MS)
+		ms = max < 0 ? 10 : TURN_MS;
+	t.tv_sec = 0;
+	t.tv_usec = (suseconds_t)ms * 1000;
+	(void)select(max + 1, &rd, &wr, &ex, &t);
+}
+
+/* Drives a request that was just begun to its end, or ends it. */
+static int
+drive(struct store_s3 *s, struct slot *slot, struct request *r,
+    const struct store_op *op, struct err *e)
+{
+	int	remaining, rc;
+
+	while (!r->done) {
+		(void)S3_runonce_request_context(slot->context, &remaining);
+		if (r->done)
+			break;
+		rc = store_op_check(op, s->base.name, e);
+		if (rc != 0) {
+			drop_slot(slot);
+			return rc;
+		}
+		wait_turn(slot);
+	}
+	give_slot(s, slot);
+	return 0;
+}
+
+/* --- What an answer means. --- */
+
+static bool
+is_version2_refused(const struct request *r)
+{
+	return strstr(r->details, "AWS4-HMAC-SHA256") != NULL ||
+	    strstr(r->details, "authorization mechanism") != NULL ||
+	    strstr(r->details, "uthorization type") != NULL;
+}
+
+static bool
+is_full(const struct request *r)
+{
+	return strstr(r->details, "free drive") != NULL ||
+	    strstr(r->details, "free disk") != NULL ||
+	    strstr(r->details, "uota") != NULL;
+}
+
+static int
+explain(struct store_s3 *s, const struct request *r, const char *what,
+    struct err *e)
+{
+	const char *say = r->details[0] != '\0' ? r->details :
+	    S3_get_status_name(r->status);
+
+	if (is_version2_refused(r)) {
+		err_set(e, ERR_AUTH, "%s: the server refuses signatures of "
+		    "version 2: %s", s->base.name, say);
+		err_hint(e, "repo1-s3-transport=libs3 can only sign so; "
+		    "sigv4 is not supported yet");
+		return ERR_AUTH;
+	}
+	switch ((int)r->status) {
+	case S3StatusErrorNoSuchBucket:
+		err_set(e, ERR_STORE, "bucket %s does not exist at %s",
+		    s->bucket_name, s->host);
+		err_hint(e, "create it, or correct repo1-s3-bucket");
+		return ERR_STORE;
+	case S3StatusErrorNoSuchKey:
+	case S3StatusHttpErrorNotFound:
+		return err_set(e, ERR_NOT_FOUND, "%s: %s is not there",
+		    s->base.name, what);
+	case S3StatusErrorInvalidAccessKeyId:
+	case S3StatusErrorSignatureDoesNotMatch:
+	case S3StatusErrorAccessDenied:
+	case S3StatusHttpErrorForbidden:
+		err_set(e, ERR_AUTH, "%s refuses the credentials: %s",
+		    s->base.name, say);
+		err_hint(e, "check repo1-s3-key and repo1-s3-key-secret, and "
+		    "that they may read and write the bucket");
+		return ERR_AUTH;
+	case S3StatusErrorRequestTimeTooSkewed:
+		err_set(e, ERR_AUTH, "%s: the clocks differ: %s", s->base.name,
+		    say);
+		err_hint(e, "set the clock of this host or of the server");
+		return ERR_AUTH;
+	case S3StatusNameLookupError:
+	case S3StatusFailedToConnect:
+		err_set(e, ERR_CONNECT, "cannot connect to %s: %s", s->host,
+		    S3_get_status_name(r->status));
+		err_hint(e, "is the S3 server running, and repo1-s3-endpoint "
+		    "right?");
+		return ERR_CONNECT;
+	default:
+		break;
+	}
+	if (is_full(r))
+		return err_set(e, ERR_NOSPACE, "%s is full: %s", s->base.name,
+		    say);
+	return err_set(e, ERR_STORE, "%s: %s: %s", s->base.name, what, say);
+}
+
+/* What another try may mend. */
+static bool
+is_passing(const struct request *r)
+{
+	if (is_full(r))
+		return false;
+	switch ((int)r->status) {
+	case S3StatusHttpErrorUnknown:
+	case S3StatusErrorSlowDown:
+	case S3StatusErrorInternalError:
+	case S3StatusErrorRequestTimeout:
+	case S3StatusErrorOperationAborted:
+	case S3StatusErrorIncompleteBody:
+	case S3StatusErrorBadDigest:
+	case S3StatusErrorUnknown:
+	case S3StatusInternalError:
+	case S3StatusXmlParseFailure:
+		return true;
+	default:
+		return S3_status_is_retryable(r->status) != 0;
+	}
+}
+
+/* Waits before another try; ERR_* if there is no time for one. */
+static int
+pause_before(int try, const struct store_op *op, const char *what,
+    struct err *e)
+{
+	struct timespec now, t;
+	int64_t	 left, us = (int64_t)PAUSE_MS * 1000 << (try - 1);
+	int	 rc;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	/* Half of it by chance, so that threads do not come back at once. */
+	us = us / 2 + now.tv_nsec / 1000 % (us / 2 + 1);
+	for (left = us; left > 0; left -= TURN_MS * 1000) {
+		rc = store_op_check(op, what, e);
+		if (rc != 0)
+			return rc;
+		t.tv_sec = 0;
+		t.tv_nsec = MIN(left, (int64_t)TURN_MS * 1000) * 1000;
+		nanosleep(&t, NULL);
+	}
+	return 0;
+}
+
+/* Begins a request in a context; the other half of perform(). */
+typedef void begin_fn(struct store_s3 *s, struct slot *slot, const char *key,
+	    struct request *r, const void *extra);
+
+/* Makes a request, and makes it again where that may help. */
+static int
+perform(struct store_s3 *s, begin_fn *begin, const char *key,
+    struct request *r, const void *extra, const struct store_op *op)
+{
+	struct err	last;
+	struct slot	*slot;
+	int		 try, rc = 0;
+
+	for (try = 1;; try++) {
+		slot = take_slot(s, r->e);
+		if (slot == NULL)
+			return ERR_NOMEM;
+		r->done = false;
+		r->details[0] = '\0';
+		r->result = 0;
+		r->part = 0;
+		r->part_at = 0;
+		begin(s, slot, key, r, extra);
+		rc = drive(s, slot, r, op, r->e);
+		if (rc != 0)
+			return rc;
+		if (r->result != 0)
+			return r->result;
+		if (r->status == S3StatusOK)
+			return 0;
+		rc = explain(s, r, key, r->e);
+		if (!is_passing(r) || try == TRIES)
+			return rc;
+		last = *r->e;
+		if (pause_before(try, op, s->base.name, r->e) != 0) {
+			/* What went wrong says more than that time is up. */
+			if (r->e->code == ERR_TIMEOUT)
+				*r->e = last;
+			return r->e->code;
+		}
+	}
+}
+
+/* --- The operations. --- */
+
+static void
+full_key(const struct store_s3 *s, const char *key, char out[1024])
+{
+	snprintf(out, 1024, "%s%s", s->prefix, key);
+}
+
+struct put_extra {
+	uint64_t	len;
+	char		md5[MD5_TEXT_MAX];
+};
+
+static void
+begin_put(struct store_s3 *s, struct slot *slot, const char *key,
+    struct request *r, const void *extra)
+{
+	static const S3PutObjectHandler handler = {
+		{ on_properties, on_complete }, on_put
+	};
+	const struct put_extra *x = extra;
+	S3PutProperties props = { .md5 = x->md5, .expires = -1,
+	    .cannedAcl = S3CannedAclPrivate };
+
+	S3_put_object(&s->bucket, key, x->len, &props, slot->context, &handler,
+	    r);
+}
+
+/* The MD5 of the parts, which are read once more for it. */
+static int
+md5_of(struct request *r, size_t n, struct put_extra *x)
+{
+	struct md5	*m = md5_new();
+	char		 chunk[16384];
+	int		 k = 1, rc;
+
+	x->len = 0;
+	for (size_t i = 0; i < n; i++)
+		x->len += r->parts[i].len;
+	while (m != NULL && k > 0) {
+		k = on_put((int)sizeof(chunk), chunk, r);
+		if (k > 0)
+			md5_add(m, chunk, (size_t)k);
+	}
+	rc = md5_text(m, x->md5);
+	if (r->result != 0)
+		return r->result;
+	return rc == 0 ? 0 : err_set(r->e, rc, "cannot compute an MD5");
+}
+
+static int
+s3_put(struct store *base, const char *key, const struct store_part *parts,
+    size_t n, const struct store_op *op, struct err *e)
+{
+	struct store_s3 *s = self(base);
+	struct request	 r = { .parts = parts, .part_n = n, .e = e };
+	struct put_extra x;
+	char		 full[1024];
+	int		 rc;
+
+	full_key(s, key, full);
+	rc = md5_of(&r, n, &x);
+	return rc != 0 ? rc : perform(s, begin_put, full, &r, &x, op);
+}
+
+struct read_extra {
+	uint64_t	offset;
+	size_t		n;
+};
+
+/* Goes on behind what came already. */
+static void
+begin_read(struct store_s3 *s, struct slot *slot, const char *key,
+    struct request *r, const void *extra)
+{
+	static const S3GetObjectHandler handler = {
+		{ on_properties, on_complete }, on_get
+	};
+	const struct read_extra *x = extra;
+	S3GetConditions any = { -1, -1, NULL, NULL };
+
+	r->length = 0;
+	r->began = r->received;
+	S3_get_object(&s->bucket, key, &any, x->offset + r->received,
+	    x->n == 0 ? 0 : x->n - r->received, slot->context, &handler, r);
+}
+
+static int
+s3_read(struct store *base, const char *key, uint64_t offset, size_t n,
+    store_sink *sink, void *arg, const struct store_op *op, struct err *e)
+{
+	struct store_s3 *s = self(base);
+	struct read_extra x = { offset, n };
+	struct request	 r = { .sink = sink, .arg = arg, .e = e };
+	char		 full[1024];
+	int		 try, rc;
+
+	full_key(s, key, full);
+	for (try = 0; try < TRIES; try++) {
+		rc = perform(s, begin_read, full, &r, &x, op);
+		if (rc != 0)
+			return rc;
+		/*
+		 * A transfer that broke off is success to libs3: count. The
+		 * length is that of the last answer, from where it began.
+		 */
+		if (n == 0 ? r.received - r.began >= r.length :
+		    r.received == n)
+			return 0;
+		if (n != 0 && r.received - r.began == r.length)
+			break;		/* the object is shorter */
+	}
+	return err_set(e, ERR_STORE, "%s: %s ends too early", base->name, key);
+}
+
+static void
+begin_head(struct store_s3 *s, struct slot *slot, const char *key,
+    struct request *r, const void *extra)
+{
+	(void)extra;
+	S3_head_object(&s->bucket, key, slot->context, &response_handler, r);
+}
+
+static int	s3_check(struct store *, const struct store_op *,
+		    struct err *);
+
+static int
+s3_head(struct store *base, const char *key, uint64_t *size,
+    const struct store_op *op, struct err *e)
+{
+	struct store_s3 *s = self(base);
+	struct request	 r = { .e = e };
+	struct err	 not_found;
+	char		 full[1024];
+	int		 rc;
+
+	full_key(s, key, full);
+	rc = perform(s, begin_head, full, &r, NULL, op);
+	if (rc == 0)
+		*size = r.length;
+	if (rc != ERR_NOT_FOUND)
+		return rc;
+	/* A HEAD has no body that says whether it is key or bucket. */
+	not_found = *e;
+	rc = s3_check(base, op, e);
+	if (rc == 0)
+		*e = not_found;
+	return rc == 0 ? ERR_NOT_FOUND : rc;
+}
+
+struct list_extra {
+	const char	*marker;
+	bool		 delimited;
+	int		 max;
+};
+
+static void
+begin_list(struct store_s3 *s, struct slot *slot, const char *prefix,
+    struct request *r, const void *extra)
+{
+	static const S3ListBucketHandler handler = {
+		{ on_properties, on_complete }, on_list
+	};
+	const struct list_extra *x = extra;
+
+	buf_clear(&r->page);
+	r->marker[0] = '\0';
+	r->truncated = false;
+	S3_list_bucket(&s->bucket, prefix, x->marker,
+	    x->delimited ? "/" : NULL, x->max, slot->context, &handler, r);
+}
+
+/* Hands a page to the caller, without the repository's prefix. */
+static int
+deliver(struct store_s3 *s, struct request *r,
+    int (*each)(void *, const struct store_entry *), void *arg)
+{
+	struct store_entry entry;
+	struct line	   l;
+	size_t		   skip = strlen(s->prefix);
+	const char	  *key;
+	int		   rc = 0;
+
+	while (rc == 0 && buf_len(&r->page) > sizeof(l)) {
+		memcpy(&l, buf_bytes(&r->page), sizeof(l));
+		key = buf_bytes(&r->page) + sizeof(l);
+		entry.size = l.size;
+		entry.mtime = l.mtime;
+		entry.is_prefix = l.is_prefix;
+		entry.key = key + skip;
+		if (strncmp(key, s->prefix, skip) == 0)
+			rc = each(arg, &entry);
+		buf_consume(&r->page, sizeof(l) + strlen(key) + 1);
+	}
+	return rc;
+}
+
+static int
+s3_list(struct store *base, const char *prefix, bool delimited,
+    int (*each)(void *, const struct store_entry *), void *arg,
+    const struct store_op *op, struct err *e)
+{
+	struct store_s3 *s = self(base);
+	struct request	 r = { .e = e };
+	char		 full[1024], marker[1100] = "";
+	struct list_extra x = { NULL, delimited, PAGE };
+	int		 rc;
+
+	full_key(s, prefix, full);
+	do {
+		rc = perform(s, begin_list, full, &r, &x, op);
+		if (rc == ERR_NOT_FOUND)
+			rc = err_set(e, ERR_STORE, "%s cannot be listed",
+			    base->name);
+		if (rc == 0 && buf_failed(&r.page))
+			rc = err_set(e, ERR_NOMEM, "no memory for a listing");
+		snprintf(marker, sizeof(marker), "%s", r.marker);
+		x.marker = marker;
+		if (rc == 0)
+			rc = deliver(s, &r, each, arg);
+	} while (rc == 0 && r.truncated && marker[0] != '\0');
+	buf_release(&r.page);
+	return rc;
+}
+
+static void
+begin_remove(struct store_s3 *s, struct slot *slot, const char *key,
+    struct request *r, const void *extra)
+{
+	(void)extra;
+	S3_delete_object(&s->bucket, key, slot->context, &response_handler, r);
+}
+
+static int
+s3_remove(struct store *base, const char *key, const struct store_op *op,
+    struct err *e)
+{
+	struct store_s3 *s = self(base);
+	struct request	 r = { .e = e };
+	char		 full[1024];
+
+	full_key(s, key, full);
+	return perform(s, begin_remove, full, &r, NULL, op);
+}
+
+static int
+s3_check(struct store *base, const struct store_op *op, struct err *e)
+{
+	struct store_s3 *s = self(base);
+	struct request	 r = { .e = e };
+	struct list_extra x = { NULL, false, 1 };
+	int		 rc;
+
+	rc = perform(s, begin_list, s->prefix, &r, &x, op);
+	buf_release(&r.page);
+	return rc == ERR_NOT_FOUND ? err_set(e, ERR_STORE,
+	    "%s cannot be listed", base->name) : rc;
+}
+
+static void
+s3_close(struct store *base)
+{
+	struct store_s3	*s = self(base);
+	struct slot	*slot;
+
+	while ((slot = s->idle) != NULL) {
+		s->idle = slot->next;
+		drop_slot(slot);
+	}
+	pthread_mutex_destroy(&s->lock);
+	if (s->secret != NULL)
+		explicit_bzero(s->secret, strlen(s->secret));
+	free(s->host);
+	free(s->bucket_name);
+	free(s->key);
+	free(s->secret);
+	free(s);
+}
+
+static const struct store_ops s3_ops = {
+	s3_close, s3_put, s3_read, s3_head, s3_list, s3_remove, s3_check
+};
+
+static int
+check_config(const struct store_s3_config *c, struct err *e)
+{
+	S3UriStyle style = c->virtual_host ? S3UriStyleVirtualHost :
+	    S3UriStylePath;
+
+	if (strncmp(c->endpoint, "http://", 7) != 0) {
+		err_set(e, ERR_CONFIG, "repo1-s3-endpoint \"%s\" is not of "
+		    "the form http://host:port", c->endpoint);
+		err_hint(e, "https is not supported yet: Debian's libs3 "
+		    "verifies no certificate");
+		return ERR_CONFIG;
+	}
+	if (S3_validate_bucket_name(c->bucket, style) != S3StatusOK)
+		return err_set(e, ERR_CONFIG,
+		    "\"%s\" cannot be the name of a bucket", c->bucket);
+	if (*c->key == '\0' || *c->secret == '\0')
+		return err_set(e, ERR_CONFIG,
+		    "repo1-s3-key or repo1-s3-key-secret is empty");
+	return 0;
+}
+
+/* "/a/b/" becomes "a/b/". */
+static void
+set_prefix(struct store_s3 *s, const char *path)
+{
+	size_t n;
+
+	while (*path == '/')
+		path++;
+	n = strlen(path);
+	while (n > 0 && path[n - 1] == '/')
+		n--;
+	if (n > 0)
+		snprintf(s->prefix, sizeof(s->prefix), "%.*s/",
+		    (int)MIN(n, sizeof(s->prefix) - 2), path);
+}
+
+int
+store_s3_open(struct store **out, const struct store_s3_config *c,
+    struct err *e)
+{
+	struct store_s3 *s;
+	int		 rc = check_config(c, e);
+
+	if (rc != 0)
+		return rc;
+	pthread_once(&initialised, initialise);
+	if (initialise_status != S3StatusOK)
+		return err_set(e, ERR_STORE, "libs3 does not start: %s",
+		    S3_get_status_name(initialise_status));
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return err_set(e, ERR_NOMEM, "no memory for a repository");
+	s->base.ops = &s3_ops;
+	pthread_mutex_init(&s->lock, NULL);
+	set_prefix(s, c->path);
+	s->host = strdup(c->endpoint + 7);
+	s->bucket_name = strdup(c->bucket);
+	s->key = strdup(c->key);
+	s->secret = strdup(c->secret);
+	if (s->host == NULL || s->bucket_name == NULL || s->key == NULL ||
+	    s->secret == NULL) {
+		s3_close(&s->base);
+		return err_set(e, ERR_NOMEM, "no memory for a repository");
+	}
+	s->host[strcspn(s->host, "/")] = '\0';
+	snprintf(s->base.name, sizeof(s->base.name), "s3://%s/%.255s at %s",
+	    s->bucket_name, s->prefix, s->host);
+	s->bucket = (S3BucketContext){ s->host, s->bucket_name, S3ProtocolHTTP,
+	    c->virtual_host ? S3UriStyleVirtualHost : S3UriStylePath, s->key,
+	    s->secret };
+	*out = &s->base;
+	return 0;
+}
