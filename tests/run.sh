@@ -11,6 +11,7 @@
 # build/test-logs, its tail shown. The last line is `N passed, N failed`.
 #
 # PG=14,15,18	majors for the end-to-end tests (default: Debian's)
+# POOLER=pgbouncer	the same tests on a real PgBouncer (fetched when needed)
 # JOBS=N	scripts at a time (default: the number of processors)
 #
 # PostgreSQL refuses to run as root. As root everything is copied to a
@@ -60,6 +61,7 @@ stage() {
 		cp -r --reflink=auto "$cache" "$run_dir/cache"
 	fi
 	export HOMELAB_CACHE=$run_dir/cache
+	POOLER=${POOLER/#"$cache"/$run_dir/cache}
 	chown -R "$name" "$run_dir"
 	user=(setpriv "--reuid=$name" "--regid=$(id -g "$name")" --clear-groups
 	    env "HOME=$run_dir/home" "TMPDIR=$run_dir/tmp")
@@ -158,10 +160,12 @@ run_script() {
 	name=$(basename "$script" .sh)$suffix
 	if head -20 "$script" | grep -q '^# serial'; then
 		settle 1
-		start "$name" "${user[@]}" env "$@" "$script"
+		start "$name" "${user[@]}" env "$@" \
+		    ${POOLER:+"POOLER=$POOLER"} "$script"
 		settle 1
 	else
-		run "$name" "${user[@]}" env "$@" "$script"
+		run "$name" "${user[@]}" env "$@" \
+		    ${POOLER:+"POOLER=$POOLER"} "$script"
 	fi
 }
 
@@ -217,6 +221,10 @@ sanitized() {
 
 rm -rf "$logs"
 PG=${PG:-$(pg_debian)}
+POOLER=${POOLER:-}
+if [ "$POOLER" = pgbouncer ]; then
+	POOLER=$(pgbouncer_bin) || exit 1
+fi
 [ $# -gt 0 ] || set -- lint unit e2e
 for major in ${PG//,/ }; do
 	pg_bin "$major" >/dev/null || exit 1
@@ -228,8 +236,7 @@ for what in "$@"; do
 	unit) unit_tests build "" ;;
 	e2e | asan | tsan) "suite_$what" ;;
 	*.sh) for major in ${PG//,/ }; do
-		run_script "" "$what" PG="$major" ${B:+B=$B} \
-		    ${POOLER:+POOLER=$POOLER}
+		run_script "" "$what" PG="$major" ${B:+"B=$B"}
 	      done ;;
 	*) echo "run.sh: no suite called $what" >&2; exit 2 ;;
 	esac

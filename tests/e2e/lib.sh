@@ -374,3 +374,17 @@ minio_ready() {
 	exec 9>&-
 	[[ $line == *" 200 "* ]]
 }
+
+# --- drivers -----------------------------------------------------------------
+
+# Runs a pgtalk script from stdin; each of its tests is one of ours.
+talk() {
+	local line
+	while IFS= read -r line; do
+		case $line in
+		"ok - "*) ok "${line#ok - }" ;;
+		"not ok - "*) not_ok "${line#not ok - }" ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done < <("$B/e2e/pgtalk" 2>&1 || echo "not ok - pgtalk ended badly")
+}

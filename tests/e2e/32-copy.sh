@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# sanitizers
+#
+# COPY both ways and results that are larger than memory may grow.
+
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+pg_start
+databases="one = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size=1"
+pg_sql "CREATE TABLE c (a int, b text)"
+pooler_ini
+pooler_start
+pooler_env
+
+talk <<'DRIVE'
+test COPY in
+open a dbname=one
+a> Q 'copy c from stdin'
+a< G
+a> d '1\tone\n2\ttwo\n' ; d '3\tthree\n' ; c
+a< 'C:COPY 3' Z:I
+
+test COPY out
+open a dbname=one
+a> Q 'copy (select a from c order by a) to stdout'
+a< H 'd:1\n' 'd:2\n' 'd:3\n' c 'C:COPY 3' Z:I
+
+test COPY in that the client fails
+open a dbname=one
+a> Q 'copy c from stdin'
+a< G
+a> d '9\tnine\n' ; f 'changed my mind'
+a< 'E:57014:*changed my mind*' Z:I
+a> Q 'select count(*) from c where a = 9'
+a< T D:0 C Z:I
+
+test COPY in that the server fails, while data is still coming
+open a dbname=one
+a> Q 'copy c from stdin'
+a< G
+a> d 'rubbish\tx\n' ; d '1\ty\n' ; d '2\tz\n' ; c
+a< E:22P02:* Z:I
+a> Q 'select 1'
+a< T D:1 C Z:I
+
+test COPY in by the extended protocol
+open a dbname=one
+a> P '' 'copy c from stdin' ; B '' ; E ; S
+a< 1 2 G
+a> d '4\tfour\n' ; c ; S
+a< 'C:COPY 1' Z:I
+a> Q 'select 1'
+a< T D:1 C Z:I
+
+test COPY out by the extended protocol
+open a dbname=one
+a> P '' 'copy (select 1) to stdout' ; B '' ; E ; S
+a< 1 2 H 'd:1\n' c 'C:COPY 1' Z:I
+
+test a server in COPY belongs to its client until it is over
+open a dbname=one
+open b dbname=one
+a> Q 'copy c from stdin'
+a< G
+b> Q 'select 1'
+silent b 200
+a> d '5\tfive\n' ; c
+a< 'C:COPY 1' Z:I
+b< T D:1 C Z:I
+
+test a client that leaves in COPY in: nothing is kept
+open a dbname=one
+a> Q 'copy c from stdin'
+a< G
+a> d '77\tgone\n'
+reset a
+open b dbname=one
+b> Q 'select count(*) from c where a = 77'
+b< T D:0 C Z:I
+
+test a client that leaves in COPY out
+open a dbname=one
+a> Q 'copy (select generate_series(1,1000000)) to stdout'
+a< H d d
+reset a
+open b dbname=one
+b> Q 'select 1'
+b< T D:1 C Z:I
+
+test COPY data in pieces of one byte
+open a dbname=one
+a> Q 'copy c from stdin'
+a< G
+a> d 6 ; d '\t' ; d s ; d i ; d x ; d '\n' ; c
+a< 'C:COPY 1' Z:I
+DRIVE
+
+# A large result, and a client that does not read it for a while: the pooler
+# must stop reading from the server and not collect it.
+rss() {
+	awk '/^VmHWM/ { print $2 }' "/proc/$pooler_pid/status"
+}
+mb=1000
+[ -n "${SLOW:-}" ] && mb=100
+before=$(rss)
+export PGTALK_WAIT_MS=120000
+talk <<DRIVE
+test a result of $mb MB arrives whole
+open a dbname=one
+a> Q 'select repeat(\$\$x\$\$, 10000) from generate_series(1,$((mb * 100)))'
+a< T D=$((mb * 100)) C Z:I
+
+test a client that reads late gets everything
+open a dbname=one
+a> Q 'select repeat(\$\$x\$\$, 10000) from generate_series(1,$((mb * 20)))'
+sleep 1500
+a< T D=$((mb * 20)) C Z:I
+
+test one value of 64 MB
+open a dbname=one
+a> Q 'select repeat(\$\$x\$\$, 64000000)'
+a< T D=1 C Z:I
+DRIVE
+out=$(psql -XAtq -h "$tmp" -p "$port" -U alice one -c "\copy (select repeat('y', 10000) from generate_series(1,$((mb * 20)))) to '$tmp/big'" 2>&1)
+is "COPY out of $((mb / 5)) MB" "" "$out"
+is "each byte of it" $((mb * 20 * 10001)) "$(stat -c %s "$tmp/big")"
+pg_sql "CREATE UNLOGGED TABLE big (t text)"
+out=$(psql -XAtq -h "$tmp" -p "$port" -U alice one -c "\copy big from '$tmp/big'" \
+    -c "select count(*), sum(length(t)) from big" 2>&1)
+is "COPY in of $((mb / 5)) MB" "$((mb * 20))|$((mb * 20 * 10000))" "$out"
+after=$(rss)
+# Sanitizers keep freed memory in quarantine: only the plain build is measured.
+if [ -z "${SLOW:-}" ]; then
+	between "memory is bounded: it grew by $((after - before)) kB" \
+	    0 16384 $((after - before))
+fi
+pooler_stop
+done_testing

@@ -1,0 +1,166 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# sanitizers
+#
+# Cancel requests: of a running query, of a queued client, never of the next
+# owner's query.
+
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+pg_start
+databases="one = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size=1
+two = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size=2"
+pooler_ini
+pooler_start
+pooler_env
+
+# What happens to a queued client that cancels: PgBouncer drops the request,
+# the client goes on waiting. Ours answers it at once, as PostgreSQL would.
+talk <<'DRIVE'
+test a running query is cancelled
+open a dbname=one
+a> Q 'select pg_sleep(30)'
+sleep 300
+mark
+cancel a
+a< T E:57014:* Z:I
+took 0 5000
+a> Q 'select 1'
+a< T D:1 C Z:I
+
+test a query of the extended protocol is cancelled, the batch ends at Sync
+open a dbname=one
+a> P '' 'select pg_sleep(30)' ; B '' ; E ; S ; Q 'select 2'
+sleep 300
+cancel a
+a< 1 2 E:57014:* Z:I T D:2 C Z:I
+
+test a query in a transaction is cancelled, the transaction fails
+open a dbname=one
+a> Q begin
+a< C Z:T
+a> Q 'select pg_sleep(30)'
+sleep 200
+cancel a
+a< T E:57014:* Z:E
+a> Q rollback
+a< C Z:I
+
+test a cancel of an idle client harms nobody
+open a dbname=one
+open b dbname=one
+a> Q 'select 1'
+a< T D:1 C Z:I
+b> Q 'select pg_sleep(0.7)'
+sleep 100
+cancel a
+cancel a
+b< T D C Z:I
+
+test a cancel in the middle of a transaction, nothing running, does nothing
+open a dbname=one
+a> Q begin
+a< C Z:T
+cancel a
+sleep 300
+a> Q 'select 1; commit'
+a< T D:1 C C Z:I
+
+test the wrong key cancels nobody
+open a dbname=one
+a> Q 'select pg_sleep(0.7)'
+raw x
+x! '\x00\x00\x00\x10\x04\xd2\x16\x2e\x00\x00\x00\x01\x00\x00\x00\x02'
+x< EOF
+a< T D C Z:I
+
+test COPY out is cancelled
+open a dbname=one
+a> Q 'copy (select generate_series(1,100000000)) to stdout'
+a< H d
+cancel a
+a< ... E:57014:* Z:I
+
+test twenty cancels of one query
+open a dbname=two
+a> Q 'select pg_sleep(30)'
+sleep 200
+cancel a
+cancel a
+cancel a
+cancel a
+cancel a
+cancel a
+a< T E:57014:* Z:I
+a> Q 'select pg_sleep(0.3)'
+a< T D C Z:I
+DRIVE
+if is_ours; then
+	talk <<-'DRIVE'
+	test a queued client is cancelled where it stands, the owner is not
+	open a dbname=one
+	open b dbname=one
+	a> Q 'select pg_sleep(1.5), 1'
+	sleep 100
+	b> Q 'select 2'
+	sleep 100
+	mark
+	cancel b
+	b< E:57014:* Z:I
+	took 0 1000
+	b> Q 'select 3'
+	a< T D:*|1 C Z:I
+	b< T D:3 C Z:I
+	DRIVE
+else
+	talk <<-'DRIVE'
+	test a cancel of a queued client does not reach the owner
+	open a dbname=one
+	open b dbname=one
+	a> Q 'select pg_sleep(1), 1'
+	sleep 100
+	b> Q 'select 2'
+	cancel b
+	a< T D:*|1 C Z:I
+	b< T D:2 C Z:I
+	DRIVE
+fi
+
+# Many short queries, each cancelled as it ends: whoever has the server next
+# must never be hit. The neighbour counts; the canceller does not care.
+talk < <(
+	echo "test late cancels never hit the next owner"
+	echo "open a dbname=one"
+	echo "open b dbname=one"
+	for i in $(seq 60); do
+		echo "a> Q 'select pg_sleep(0.00$((i % 10)))'"
+		echo "b> Q 'select pg_sleep(0.01), $i'"
+		[ $((i % 3)) = 0 ] && echo "sleep 3"
+		echo "cancel a"
+		echo "b< T D:*|$i C Z:I"
+		echo "a< ... Z:I"
+	done
+)
+
+# A client that vanishes in the middle of a query: the query must not go on.
+talk <<-'DRIVE'
+test a client vanishes with its query running
+open a dbname=two
+a> Q 'select 4711, pg_sleep(60)'
+sleep 300
+reset a
+sleep 200
+DRIVE
+if is_ours; then
+	running() {
+		pg_sql "select count(*) from pg_stat_activity
+		    where state = 'active' and query like '%4711, pg_sl%'
+		    and pid <> pg_backend_pid()" | grep -qx 0
+	}
+	succeeds "its query is cancelled" until_true 5 running
+fi
+is "nothing is left over" 0 \
+    "$(column 'SHOW POOLS' cl_waiting_cancel_req 'two|postgres')"
+pooler_stop
+done_testing

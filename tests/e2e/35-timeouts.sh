@@ -1,0 +1,154 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# serial
+# sanitizers
+#
+# Each deadline, and that it does not come early.
+
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+pg_start
+free_port nobody
+pg_sql "CREATE ROLE bob LOGIN; CREATE ROLE carol LOGIN"
+databases="one = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size=1
+many = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size=3
+own = host=$tmp port=$pg_port dbname=postgres
+down = host=127.0.0.1 port=$nobody dbname=postgres user=postgres
+w = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size=1 query_wait_timeout=3"
+users_section="[users]
+bob = query_timeout=1
+postgres =
+carol = idle_transaction_timeout=1"
+cat >"$tmp/userlist.txt" <<-LIST
+"alice" ""
+"bob" ""
+"carol" ""
+"postgres" ""
+LIST
+pooler_ini 'query_wait_timeout = 1' 'query_wait_notify = 0' \
+    'server_login_retry = 1' 'client_login_timeout = 2'
+pooler_start
+pooler_env
+
+talk <<'DRIVE'
+test query_wait_timeout
+open a dbname=one
+open b dbname=one
+a> Q begin
+a< C Z:T
+mark
+b> Q 'select 1'
+b< E:08P01:query_wait_timeout EOF
+took 900 2500
+a> Q commit
+a< C Z:I
+
+test query_wait_timeout of a database
+open a dbname=w
+open b dbname=w
+a> Q begin
+a< C Z:T
+mark
+b> Q 'select 1'
+silent b 2000
+b< E:08P01:query_wait_timeout EOF
+took 2800 4500
+
+test query_timeout of a user
+open a 'dbname=own user=bob'
+mark
+a> Q 'select pg_sleep(10)'
+a< ... E:08P01:*query?timeout* EOF
+took 900 2500
+
+test idle_transaction_timeout of a user
+open a 'dbname=own user=carol'
+a> Q begin
+a< C Z:T
+mark
+a< E:08P01:*idle?transaction?timeout* EOF
+took 900 2500
+open b 'dbname=own user=carol'
+b> Q 'begin; select pg_sleep(1.5); commit'
+b< C T D C C Z:I
+
+test client_login_timeout: a socket that says nothing
+raw x
+mark
+x< ... EOF
+took 1800 4000
+
+test server down: the client is told
+open a 'dbname=one'
+mark
+openfail 'dbname=down connect_timeout=15' '*'
+took 0 14000
+a> Q 'select 1'
+a< T D:1 C Z:I
+DRIVE
+
+set_() {
+	console "SET $1" >/dev/null
+}
+set_ "client_idle_timeout = 1"
+talk <<'DRIVE'
+test client_idle_timeout spares who is in a transaction
+open a dbname=many
+open b dbname=many
+a> Q begin
+a< C Z:T
+mark
+b< E:08P01:client_idle_timeout EOF
+took 900 2500
+silent a 500
+a> Q 'commit'
+a< C Z:I
+DRIVE
+set_ "client_idle_timeout = 0"
+set_ "transaction_timeout = 1"
+talk <<'DRIVE'
+test transaction_timeout counts from the first query
+open a dbname=many
+mark
+a> Q begin
+a< C Z:T
+sleep 400
+a> Q 'select 1'
+a< T D:1 C Z:T
+a< ... E:08P01:*transaction?timeout* EOF
+took 900 2500
+DRIVE
+set_ "transaction_timeout = 0"
+set_ "query_wait_timeout = 20"
+set_ "query_wait_notify = 1"
+talk <<'DRIVE'
+test query_wait_notify: one notice a wait
+open a dbname=one
+open b dbname=one
+a> Q begin
+a< C Z:T
+b> Q 'select 1'
+b< 'N:00000:No server connection available in postgres backend, client being queued'
+silent b 1200
+a> Q commit
+a< C Z:I
+b< T D:1 C Z:I
+DRIVE
+set_ "server_idle_timeout = 1"
+sql 'select 1' many >/dev/null
+closed() {
+	[ "$(column 'SHOW POOLS' sv_idle 'many|postgres')" = 0 ]
+}
+succeeds "server_idle_timeout closes idle servers" until_true 4 closed
+succeeds "and says so" logged "server idle timeout"
+set_ "server_idle_timeout = 600"
+set_ "server_lifetime = 1"
+a=$(sql 'select pg_backend_pid()' many)
+sleep 2.5
+b=$(sql 'select pg_backend_pid()' many)
+is "server_lifetime: another server after it" different \
+    "$([ "$a" = "$b" ] && echo same || echo different)"
+succeeds "and says so" logged "server lifetime over"
+pooler_stop
+done_testing
