@@ -292,8 +292,7 @@ pooler_start() {
 }
 pooler_ready() {
 	kill -0 "$pooler_pid" || return 0
-	psql -XAtq -h "$tmp" -p "$port" -U pgbouncer -d pgbouncer \
-	    -c 'SHOW VERSION'
+	pg_isready -q -h "$tmp" -p "$port" -U pgbouncer -d pgbouncer
 }
 
 # pooler_stop: at once. A sanitizer's report makes the test fail.
