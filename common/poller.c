@@ -529,8 +529,16 @@ receive(struct poller_conn *c)
 		c->fn(c, PE_DATA, l, l->data, (size_t)n);
 		lent_unref(l);
 		flush_dirty(p);
-		if (!wants_data(c, p))
+		if (!wants_data(c, p)) {
+			/* Its owner stopped, and the end of file behind the
+			 * data has had its edge: no other one will come. */
+			if (c->poller == p && !c->receiving && c->hangup &&
+			    !c->failed) {
+				deliver(c, PE_HANGUP, 0);
+				flush_dirty(p);
+			}
 			return;
+		}
 	}
 	make_ready(c);
 }

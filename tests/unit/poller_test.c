@@ -181,6 +181,26 @@ START_TEST(stopped)
 }
 END_TEST
 
+/* Data and end of file in one edge, and the owner stops at the data. */
+START_TEST(stopped_with_the_end_behind)
+{
+	struct poller *p = poller_new();
+	struct end e;
+
+	open_end(p, &e, on_event);
+	poller_recv_start(&e.conn);
+	e.stop_at_data = true;
+	put(&e, "abc");
+	close(e.far);
+	e.far = -1;
+	turn(p);
+	ck_assert_uint_eq(e.bytes, 3);
+	ck_assert_uint_eq(e.events[PE_HANGUP], 1);
+	close_end(&e);
+	poller_free(p);
+}
+END_TEST
+
 START_TEST(detach_inside)
 {
 	struct poller *p = poller_new();
@@ -419,6 +439,7 @@ START_TEST(wakes_are_not_lost)
 }
 END_TEST
 
-UNIT_MAIN("poller", data_eof_in_order, stopped, detach_inside, poke,
+UNIT_MAIN("poller", data_eof_in_order, stopped,
+    stopped_with_the_end_behind, detach_inside, poke,
     quiet_after_the_end, slow_reader, copies_fill_up, relay,
     wakes_are_not_lost)
