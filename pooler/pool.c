@@ -136,11 +136,13 @@ reserve(struct pool *p, size_t wanted, uint64_t now, struct pool_order *o)
 	if (!room_in_pool(p, now, &o->from_reserve))
 		return false;
 	if (!limit_reserve(p->db_limit)) {
+		o->starved = !p->starved;
 		set_starved(p, true);
 		return false;
 	}
 	if (!limit_reserve(p->user_limit)) {
 		limit_give_back(p->db_limit);
+		o->starved = !p->starved;
 		set_starved(p, true);
 		return false;
 	}

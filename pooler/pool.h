@@ -105,6 +105,8 @@ struct pool_order {
 	uint32_t	 worker;	/* hand over to, ask, or connect there */
 	bool		 close;		/* close the offered server: its place
 					 * is wanted by another pool */
+	bool		 starved;	/* a shared limit has just said no:
+					 * another pool must give a place up */
 };
 
 /* The shares are allocated; returns 0 or ERR_NOMEM. */

@@ -478,6 +478,8 @@ worker_order(struct worker *w, struct dbpool *pool, const struct pool_order *o)
 	} else if (o->worker != POOL_NO_WORKER) {
 		worker_post_ask(w->pooler, o->worker, pool);
 	}
+	if (o->starved)
+		pooler_kick(w->pooler);
 }
 
 struct client *
