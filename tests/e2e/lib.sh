@@ -130,8 +130,8 @@ drive() {
 		"not ok - "*) not_ok "${line#not ok - }" ;;
 		*) printf '%s\n' "$line" ;;
 		esac
-	done < <("$B/e2e/pgdrive" "$@" 2>&1 ||
-	    echo "not ok - pgdrive ended with an error")
+	done < <("$B/e2e/pgdrive" "$@" 2>&1
+		[ $? -lt 2 ] || echo "not ok - pgdrive ended with an error")
 }
 
 # --- processes and ports -----------------------------------------------------
@@ -285,7 +285,8 @@ pooler_start() {
 	pooler_pid=$!
 	pids+=("$pooler_pid")
 	until_true 20 pooler_ready || {
-		echo "# $(tail -5 "$tmp/pooler.out" "$tmp/pooler.log" 2>&1)"
+		cat "$tmp/pooler.out" "$tmp/pooler.log" 2>&1 | tail -9 |
+		    sed 's/^/# /'
 		echo "Bail out! the pooler does not start"
 		exit 1
 	}
