@@ -356,7 +356,8 @@ resume(struct client *c)
 			lent_unref(l);
 	}
 	if ((c->state == CLIENT_ACTIVE || c->state == CLIENT_IDLE) &&
-	    c->kept == NULL)
+	    c->kept == NULL &&
+	    (c->server == NULL || !stream_blocked(&c->server->stream)))
 		stream_recv_start(&c->stream);
 }
 
@@ -410,6 +411,10 @@ client_take_server(struct client *c, struct server *s)
 	}
 	client_enter(c, CLIENT_ACTIVE);
 	c->params_sure = true;
+	/* It may still be behind with what its last server sent: BLOCKED was
+	 * told then, and will not be told again. */
+	if (stream_blocked(&c->stream))
+		stream_recv_stop(&s->stream);
 	resume(c);
 }
 
