@@ -27,4 +27,35 @@ START_TEST(sums_and_differences)
 }
 END_TEST
 
-UNIT_MAIN("stats", sums_and_differences)
+START_TEST(averages_are_per_second_or_per_item)
+{
+	struct stats_sum then = { .xact_count = 10, .xact_time = 1000,
+	    .sent = 5, .wait_time = 7 };
+	struct stats_sum now = { .xact_count = 30, .xact_time = 21000,
+	    .query_count = 41, .query_time = 82, .sent = 1005,
+	    .wait_time = 107, .server_assignment_count = 10,
+	    .bind_count = 3 };
+	struct stats_sum a;
+
+	stats_average(&a, &now, &then, 2000000);
+	ck_assert_uint_eq(a.xact_count, 10);
+	ck_assert_uint_eq(a.xact_time, 1000);
+	ck_assert_uint_eq(a.query_count, 20);
+	ck_assert_uint_eq(a.query_time, 2);
+	ck_assert_uint_eq(a.sent, 500);
+	ck_assert_uint_eq(a.wait_time, 10);
+	ck_assert_uint_eq(a.bind_count, 1);
+	ck_assert_uint_eq(a.received, 0);
+	/* Nothing happened, in no time: no division by zero. */
+	stats_average(&a, &then, &then, 0);
+	ck_assert_uint_eq(a.xact_count, 0);
+	ck_assert_uint_eq(a.xact_time, 0);
+	/* More than fits into 64 bits when multiplied. */
+	now.sent = UINT64_C(1) << 60;
+	stats_average(&a, &now, &(struct stats_sum){ 0 }, 1000000);
+	ck_assert_uint_eq(a.sent, UINT64_C(1) << 60);
+}
+END_TEST
+
+UNIT_MAIN("stats", sums_and_differences,
+    averages_are_per_second_or_per_item)
