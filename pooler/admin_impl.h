@@ -2,8 +2,9 @@
 /*
  * admin_impl - what the files of the console share; see admin.h.
  *
- * A handler runs in the control thread and ends in exactly one of: a reply
- * (admin_done(), admin_error(), admin_bad_command()), or admin_wait(), after
+ * A handler runs in the control thread and ends in exactly one of: an answer
+ * (admin_done(), admin_error(), admin_bad_command(), admin_hang_up()), after
+ * which the request is the worker's and may be gone; or admin_wait(), after
  * which its `ready` function is asked now and then.
  */
 #ifndef POOLER_ADMIN_IMPL_H

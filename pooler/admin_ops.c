@@ -451,12 +451,13 @@ admin_op_set(struct admin_request *r)
 static void
 op_shutdown(struct admin_request *r)
 {
-	const char *arg = r->words.arg;
+	struct pooler	  *p = r->pooler;
+	const char	  *arg = r->words.arg;
 	enum shutdown_mode mode;
 
 	if (!has_arg(r)) {
 		log_info("SHUTDOWN command issued");
-		pooler_shutdown(r->pooler, SHUTDOWN_IMMEDIATE);
+		pooler_shutdown(p, SHUTDOWN_IMMEDIATE);
 		admin_hang_up(r);
 		return;
 	}
@@ -471,7 +472,7 @@ op_shutdown(struct admin_request *r)
 		return;
 	}
 	admin_done(r, "SHUTDOWN");
-	pooler_shutdown(r->pooler, mode);
+	pooler_shutdown(p, mode);
 }
 
 /* ---- Ctrl-C ---- */
