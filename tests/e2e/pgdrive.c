@@ -14,6 +14,7 @@
  *	a prepare NAME SQL
  *	a run NAME [^ARG]...	execute a prepared statement
  *	a describe NAME
+ *	a stream SQL		rows and bytes, a row at a time
  *	a send SQL | sendrun NAME [^ARG]... | sendparams SQL [^ARG]...
  *	a get			all results of what was sent
  *	a pipeline | sync | flush | endpipeline
@@ -318,6 +319,28 @@ step_send(struct client *c, const char *verb, char *rest)
 	return true;
 }
 
+/* Rows and bytes of a result that is larger than memory. */
+static void
+stream(struct client *c, const char *sql)
+{
+	PGresult	*r;
+	char		 line[64];
+	long		 rows = 0, bytes = 0;
+
+	sent(c, PQsendQuery(c->conn, sql) && PQsetSingleRowMode(c->conn));
+	while ((r = PQgetResult(c->conn)) != NULL) {
+		if (PQresultStatus(r) == PGRES_SINGLE_TUPLE) {
+			rows++;
+			bytes += PQgetlength(r, 0, 0);
+		} else if (PQresultStatus(r) != PGRES_TUPLES_OK) {
+			say_result(r);
+		}
+		PQclear(r);
+	}
+	snprintf(line, sizeof(line), "%ld rows %ld bytes", rows, bytes);
+	say(line);
+}
+
 static void
 step_cancel(struct client *c)
 {
@@ -399,6 +422,8 @@ step_client(struct client *c, const char *verb, char *rest)
 	} else if (strcmp(verb, "exec") == 0) {
 		sent(c, PQsendQuery(c->conn, rest));
 		get(c, false);
+	} else if (strcmp(verb, "stream") == 0) {
+		stream(c, rest);
 	} else if (strcmp(verb, "copy") == 0) {
 		value = split_word(rest);
 		copy_in(c, atol(rest), value);
