@@ -11,6 +11,13 @@ JOBS ?= $(shell nproc)
 CC ?= gcc
 prefix ?= /usr/local
 sysconfdir ?= /etc
+bindir ?= $(prefix)/bin
+# Where the program looks for it: beside itself, else ../lib/homelab.
+enginedir ?= $(prefix)/lib/homelab
+mandir ?= $(prefix)/share/man
+docdir ?= $(prefix)/share/doc/homelab
+unitdir ?= $(prefix)/lib/systemd/system
+INSTALL ?= install
 B := build$(if $(findstring address,$(SAN)),-asan,$(if $(findstring thread,$(SAN)),-tsan))
 PKG_CONFIG ?= pkg-config
 
@@ -183,6 +190,32 @@ fuzz: $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
 		    { tail -40 build-fuzz/$$f.log; exit 1; }; \
 		grep -E 'stat::number_of_executed_units' build-fuzz/$$f.log; \
 	done
+
+# Programs, manuals, units, and sample files under $(docdir)/examples. A
+# configuration that is there is left alone; where there is none, the sample,
+# in which every key is commented out, becomes it, readable by the service's
+# user.
+install: all man
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir) \
+	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
+	    $(DESTDIR)$(docdir)/examples $(DESTDIR)$(sysconfdir)/homelab
+	$(INSTALL) -m 755 $(filter-out %.so,$(PROGRAMS)) $(DESTDIR)$(bindir)
+	$(if $(filter %.so,$(PROGRAMS)),$(INSTALL) -D -m 644 -t \
+	    $(DESTDIR)$(enginedir) $(filter %.so,$(PROGRAMS)))
+	$(INSTALL) -m 644 $(filter %.1,$(MAN_PAGES)) $(DESTDIR)$(mandir)/man1
+	$(INSTALL) -m 644 $(filter %.5,$(MAN_PAGES)) $(DESTDIR)$(mandir)/man5
+	$(INSTALL) -m 644 README.md LICENSE $(DESTDIR)$(docdir)
+	@set -e; for f in $(wildcard etc/systemd/*.service); do \
+	    sed -e 's|/usr/local/bin|$(bindir)|' \
+		-e 's|/etc/homelab|$(sysconfdir)/homelab|' $$f \
+		>$(DESTDIR)$(unitdir)/$${f##*/}; \
+	    echo "$(DESTDIR)$(unitdir)/$${f##*/}"; done
+	@set -e; for f in $(wildcard etc/homelab/*.ini); do \
+	    $(INSTALL) -m 644 $$f $(DESTDIR)$(docdir)/examples; \
+	    to=$(DESTDIR)$(sysconfdir)/homelab/$${f##*/}; \
+	    if [ -e $$to ]; then echo "$$to is there: left as it is"; \
+	    else $(INSTALL) -m 640 $$f $$to; echo $$to; \
+	    chgrp postgres $$to 2>/dev/null || chmod 644 $$to; fi; done
 
 clean:
 	rm -rf build build-asan build-tsan build-fuzz
