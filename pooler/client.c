@@ -368,10 +368,13 @@ client_wait_in_pool(struct client *c)
 	struct pool_order o;
 
 	pool_wait(&c->pool->core, &c->waiter, w->id, loop_now(&w->loop), &o);
-	if (o.idler != NULL)
+	if (o.idler != NULL) {
 		server_give(container_of(o.idler, struct server, idler), c);
-	else
-		worker_order(w, c->pool, &o);
+		return;
+	}
+	/* The time-outs count from the place in the queue. */
+	client_arm(c);
+	worker_order(w, c->pool, &o);
 }
 
 void

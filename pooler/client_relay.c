@@ -60,18 +60,32 @@ send_ours(struct client *c, struct buf *b, enum relay_fate fate)
 
 static int
 push(struct client *c, enum request_kind kind, uint8_t type,
-    enum request_why why, struct ps_entry *entry)
+    enum request_why why)
 {
 	struct request r = { .kind = (uint8_t)kind, .type = type,
-	    .why = (uint8_t)why, .entry = entry };
+	    .why = (uint8_t)why };
 
+	return requests_push(&c->server->requests, &r);
+}
+
+/* A Parse or Close of a statement with a name; see requests.h for entry. */
+static int
+push_named(struct client *c, enum request_kind kind, uint8_t type,
+    const struct digest *digest, struct ps_entry *entry)
+{
+	struct request r = { .kind = (uint8_t)kind, .type = type,
+	    .why = kind == REQUEST_SKIP ? WHY_PREPARE : WHY_NONE,
+	    .named = true, .entry = entry };
+
+	if (digest != NULL)
+		r.digest = *digest;
 	return requests_push(&c->server->requests, &r);
 }
 
 static enum relay_fate
 forward(struct client *c, uint8_t type)
 {
-	return push(c, REQUEST_FORWARD, type, WHY_NONE, NULL) == 0 ?
+	return push(c, REQUEST_FORWARD, type, WHY_NONE) == 0 ?
 	    FATE_FORWARD : FATE_BAD;
 }
 
@@ -89,21 +103,10 @@ evict(struct client *c, struct buf *b)
 	while (ps_set_count(known) >= max && ps_set_evict(known, &d)) {
 		ps_server_name(&d, name);
 		wire_put_target(b, WIRE_FE_CLOSE, 'S', name);
-		if (push(c, REQUEST_SKIP, WIRE_FE_CLOSE, WHY_EVICT, NULL) != 0)
+		if (push_named(c, REQUEST_SKIP, WIRE_FE_CLOSE, &d, NULL) != 0)
 			return ERR_NOMEM;
 	}
 	return 0;
-}
-
-/* The entry that a SKIP or FORWARD Parse needs for being undone. */
-static struct ps_entry *
-entry_for_undo(struct ps_statement *st)
-{
-	struct ps_entry *e = calloc(1, sizeof(*e) + 1);
-
-	if (e != NULL)
-		e->statement = ps_ref(st);
-	return e;
 }
 
 /*
@@ -114,18 +117,13 @@ static int
 ensure(struct client *c, struct ps_statement *st, struct buf *b)
 {
 	struct server	*s = c->server;
-	struct ps_entry *undo;
 	char		 name[PS_NAME_LEN];
 
 	if (ps_set_use(&s->known, &st->digest))
 		return 0;
-	undo = entry_for_undo(st);
-	if (undo == NULL || evict(c, b) != 0 ||
-	    ps_set_add(&s->known, &st->digest) != 0 ||
-	    push(c, REQUEST_SKIP, WIRE_FE_PARSE, WHY_PREPARE, undo) != 0) {
-		ps_entry_free(undo);
+	if (evict(c, b) != 0 || ps_set_add(&s->known, &st->digest) != 0 ||
+	    push_named(c, REQUEST_SKIP, WIRE_FE_PARSE, &st->digest, NULL) != 0)
 		return ERR_NOMEM;
-	}
 	ps_server_name(&st->digest, name);
 	wire_put_parse(b, name, st->text, st->text + st->query_len, st->ntypes);
 	stats_add(&stats_of(c)->server_parse_count, 1);
@@ -148,7 +146,7 @@ ensure_unnamed(struct client *c, struct buf *b)
 			return 0;
 		s->unnamed_state = UNNAMED_NONE;
 		wire_put_target(b, WIRE_FE_CLOSE, 'S', "");
-		return push(c, REQUEST_SKIP, WIRE_FE_CLOSE, WHY_PREPARE, NULL);
+		return push(c, REQUEST_SKIP, WIRE_FE_CLOSE, WHY_PREPARE);
 	}
 	if (s->unnamed_state == UNNAMED_IS &&
 	    digest_equal(&s->unnamed, &st->digest))
@@ -156,7 +154,7 @@ ensure_unnamed(struct client *c, struct buf *b)
 	s->unnamed_state = UNNAMED_IS;
 	s->unnamed = st->digest;
 	wire_put_parse(b, "", st->text, st->text + st->query_len, st->ntypes);
-	return push(c, REQUEST_SKIP, WIRE_FE_PARSE, WHY_PREPARE, NULL);
+	return push(c, REQUEST_SKIP, WIRE_FE_PARSE, WHY_PREPARE);
 }
 
 /*
@@ -223,12 +221,14 @@ parse_named(struct client *c, const struct wire_parse *p)
 		return FATE_BAD;
 	}
 	if (ps_set_use(&s->known, &st->digest)) {
-		if (push(c, REQUEST_FAKE, WIRE_FE_PARSE, WHY_NONE, e) != 0)
+		if (push_named(c, REQUEST_FAKE, WIRE_FE_PARSE, &st->digest,
+		    e) != 0)
 			return FATE_BAD;
 		return server_answer_fakes(s) ? FATE_DROP : FATE_CLOSED;
 	}
 	if (evict(c, &b) != 0 || ps_set_add(&s->known, &st->digest) != 0 ||
-	    push(c, REQUEST_FORWARD, WIRE_FE_PARSE, WHY_NONE, e) != 0) {
+	    push_named(c, REQUEST_FORWARD, WIRE_FE_PARSE, &st->digest, e) !=
+	    0) {
 		buf_release(&b);
 		return FATE_BAD;
 	}
@@ -274,9 +274,13 @@ find_statement(struct client *c, const char *name)
 	if (!tracks_names(c))
 		return NULL;
 	e = ps_map_find(&c->statements, name);
-	if (e == NULL)
+	if (e == NULL) {
 		client_log(c, LV_ERROR, "prepared statement '%s' not found",
 		    name);
+		if (worker_options(c->worker)->log_pooler_errors)
+			client_log(c, LV_WARNING, "pooler error: prepared "
+			    "statement did not exist");
+	}
 	return e == NULL ? NULL : e->statement;
 }
 
@@ -315,7 +319,7 @@ judge_bind(struct client *c, struct relay_msg *m)
 	if (st == NULL)
 		return forward(c, WIRE_FE_BIND);
 	if (ensure(c, st, &b) != 0 ||
-	    push(c, REQUEST_FORWARD, WIRE_FE_BIND, WHY_NONE, NULL) != 0) {
+	    push(c, REQUEST_FORWARD, WIRE_FE_BIND, WHY_NONE) != 0) {
 		buf_release(&b);
 		return FATE_BAD;
 	}
@@ -349,8 +353,8 @@ describe_statement(struct client *c, const char *name)
 	st = find_statement(c, name);
 	if (st == NULL)
 		return forward(c, WIRE_FE_DESCRIBE);
-	if (ensure(c, st, &b) != 0 || push(c, REQUEST_FORWARD,
-	    WIRE_FE_DESCRIBE, WHY_NONE, NULL) != 0) {
+	if (ensure(c, st, &b) != 0 ||
+	    push(c, REQUEST_FORWARD, WIRE_FE_DESCRIBE, WHY_NONE) != 0) {
 		buf_release(&b);
 		return FATE_BAD;
 	}
@@ -375,7 +379,7 @@ close_statement(struct client *c, const char *name)
 	e = ps_map_find(&c->statements, name);
 	if (e != NULL)
 		ps_map_take(&c->statements, e);
-	if (push(c, REQUEST_FAKE, WIRE_FE_CLOSE, WHY_NONE, e) != 0) {
+	if (push_named(c, REQUEST_FAKE, WIRE_FE_CLOSE, NULL, e) != 0) {
 		ps_entry_free(e);
 		return FATE_BAD;
 	}

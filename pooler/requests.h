@@ -32,6 +32,7 @@
 #define POOLER_REQUESTS_H
 
 #include "common/base.h"
+#include "common/digest.h"
 
 struct ps_entry;
 
@@ -46,7 +47,6 @@ enum request_kind {
 enum request_why {
 	WHY_NONE,		/* a client's message */
 	WHY_PREPARE,		/* a statement the server lacked */
-	WHY_EVICT,		/* a statement the server had too many */
 	WHY_PARAMS,		/* SET of tracked parameters */
 	WHY_CHECK,		/* server_check_query */
 	WHY_RESET,		/* server_reset_query */
@@ -57,7 +57,8 @@ enum request_why {
 
 /*
  * One entry. `type` is the message's type byte, which says what reply ends
- * it. The queue never looks into `entry`; it keeps it for undoing.
+ * it. The queue never looks at `entry` and `digest`; it keeps them for
+ * undoing what an error drops.
  */
 struct request {
 	uint8_t		 kind;
@@ -66,9 +67,14 @@ struct request {
 	bool		 internal;	/* its error is not the client's */
 	bool		 copy_end;	/* CopyDone or CopyFail was sent
 					 * right behind it */
-	struct ps_entry	*entry;		/* statement of P or C, else NULL */
+	bool		 named;		/* P, C: of a statement with a name */
+	struct ps_entry	*entry;		/* what it did to the client's names:
+					 * P added, C took out (and owns) */
 	const char	*sqlstate;	/* DOOMED: static text */
 	char		*text;		/* DOOMED: our message, owned */
+	struct digest	 digest;	/* of the named statement; what it did
+					 * to the server's set: P added, a
+					 * SKIP C took out */
 };
 
 struct requests {

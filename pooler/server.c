@@ -216,10 +216,8 @@ drop_requests(struct server *s)
 
 	while (requests_pop_newest(&s->requests, &r)) {
 		free(r.text);
-		/* Owned by the queue: what a Close took out of its map, and
-		 * the notes of Parses of ours. */
-		if (r.type == WIRE_FE_CLOSE || (r.type == WIRE_FE_PARSE &&
-		    r.kind == REQUEST_SKIP))
+		/* What a Close took out of its map is the queue's. */
+		if (r.type == WIRE_FE_CLOSE)
 			ps_entry_free(r.entry);
 	}
 }
@@ -584,11 +582,10 @@ clean_up(struct server *s, const char *sql)
 }
 
 /*
- * The replies are nobody's any more, and the client's map is about to go;
- * what the queue must still know to keep the set of statements right is
- * turned into notes of its own.
+ * The replies are nobody's any more, and the client's names are about to go.
+ * What the server will know of statements is still kept.
  */
-static bool
+static void
 disown_requests(struct server *s)
 {
 	size_t	i;
@@ -596,21 +593,12 @@ disown_requests(struct server *s)
 	for (i = 0; i < s->requests.count; i++) {
 		struct request *r = requests_at(&s->requests, i);
 
-		if (r->type == WIRE_FE_PARSE && r->kind == REQUEST_FORWARD &&
-		    r->entry != NULL) {
-			struct ps_entry *note = calloc(1, sizeof(*note) + 1);
-
-			if (note == NULL)
-				return false;
-			note->statement = ps_ref(r->entry->statement);
-			r->entry = note;
+		if (r->type != WIRE_FE_PARSE)
+			continue;
+		r->entry = NULL;
+		if (r->kind == REQUEST_FORWARD)
 			r->kind = REQUEST_SKIP;
-		} else if (r->type == WIRE_FE_PARSE &&
-		    r->kind == REQUEST_FAKE) {
-			r->entry = NULL;
-		}
 	}
-	return true;
 }
 
 void
@@ -644,7 +632,8 @@ server_abandon(struct server *s, bool partial_message)
 		settle(s);
 		return;
 	}
-	if (!disown_requests(s) || !clean_up(s, NULL)) {
+	disown_requests(s);
+	if (!clean_up(s, NULL)) {
 		server_close(s, "out of memory");
 		return;
 	}

@@ -84,42 +84,58 @@ server_answer_fakes(struct server *s)
 
 /* ---- errors ---- */
 
-/* The statement maps follow what the server has not done. */
+/* A Parse or Close of the unnamed statement was not done, or perhaps. */
 static void
+undo_unnamed(struct server *s, struct client *c, const struct request *r)
+{
+	s->unnamed_state = UNNAMED_UNKNOWN;
+	if (c != NULL && r->kind == REQUEST_FORWARD &&
+	    r->type == WIRE_FE_PARSE) {
+		ps_unref(c->unnamed);
+		c->unnamed = NULL;
+	}
+}
+
+/* The names follow what the server has not done. False without memory. */
+static bool
 undo(struct server *s, struct request *r)
 {
 	struct client *c = listener(s);
 
 	free(r->text);
-	if (r->type == WIRE_FE_PARSE) {
-		if (r->entry == NULL) {
-			s->unnamed_state = UNNAMED_UNKNOWN;
-			if (c != NULL && r->kind == REQUEST_FORWARD) {
-				ps_unref(c->unnamed);
-				c->unnamed = NULL;
-			}
-			return;
-		}
-		if (r->kind != REQUEST_FAKE)
-			ps_set_remove(&s->known,
-			    &r->entry->statement->digest);
-		if (r->kind != REQUEST_SKIP && c != NULL)
-			ps_map_take(&c->statements, r->entry);
-		ps_entry_free(r->entry);
-	} else if (r->type == WIRE_FE_CLOSE && r->entry != NULL) {
-		if (c == NULL || ps_map_put_back(&c->statements,
-		    r->entry) != 0)
-			ps_entry_free(r->entry);
+	if (r->type != WIRE_FE_PARSE && r->type != WIRE_FE_CLOSE)
+		return true;
+	if (!r->named) {
+		undo_unnamed(s, c, r);
+		return true;
 	}
+	if (r->type == WIRE_FE_PARSE) {
+		if (r->kind != REQUEST_FAKE)
+			ps_set_remove(&s->known, &r->digest);
+		if (r->entry != NULL && c != NULL) {
+			ps_map_take(&c->statements, r->entry);
+			ps_entry_free(r->entry);
+		}
+		return true;
+	}
+	/* A Close of ours that made room, or one of the client's. */
+	if (r->kind == REQUEST_SKIP)
+		return ps_set_add(&s->known, &r->digest) == 0;
+	if (r->entry != NULL && (c == NULL ||
+	    ps_map_put_back(&c->statements, r->entry) != 0))
+		ps_entry_free(r->entry);
+	return true;
 }
 
-static void
+static bool
 drop_failed(struct server *s)
 {
 	struct request r;
+	bool	ok = true;
 
 	while (requests_drop(&s->requests, &r))
-		undo(s, &r);
+		ok = undo(s, &r) && ok;
+	return ok;
 }
 
 /* An error to something of ours that no client's message had caused. */
@@ -220,8 +236,8 @@ judge_error(struct server *s, struct relay_msg *m)
 		if (fate == FATE_CLOSED)
 			return fate;
 	}
-	if (rep.failed)
-		drop_failed(s);
+	if (rep.failed && !drop_failed(s))
+		return FATE_BAD;
 	return fate;
 }
 
@@ -423,9 +439,6 @@ judge_reply(struct server *s, struct relay_msg *m)
 	if (m->type == WIRE_BE_COMMAND_COMPLETE)
 		s->copy_in = false;
 	if (rep.completes) {
-		if (rep.done.type == WIRE_FE_PARSE &&
-		    rep.done.kind == REQUEST_SKIP)
-			ps_entry_free(rep.done.entry);
 		/* Those behind it may be ours to answer. */
 		m->notify = !requests_empty(&s->requests) &&
 		    requests_at(&s->requests, 0)->kind == REQUEST_FAKE;
