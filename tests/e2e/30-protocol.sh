@@ -249,7 +249,13 @@ a> Q 'do $$begin raise notice $x$hello$x$; end$$'
 a< N:00000:hello C:DO Z:I
 DRIVE
 
-# LIFO keeps one server hot; round robin uses both.
+# LIFO keeps one server hot; round robin uses both. Each worker takes turns
+# among the servers it holds, so this wants one worker.
+pooler_stop
+workers=1
+pooler_ini
+pooler_start
+until_true 20 eval '[ "$(column "SHOW POOLS" sv_idle "two|")" = 2 ]'
 a=$(for _ in 1 2 3 4 5 6; do sql 'select pg_backend_pid()' two; done | sort -u |
     wc -l)
 is "last in, first out: one client alone always gets the same server" 1 "$a"
