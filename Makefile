@@ -52,7 +52,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 COMMON_SRC     := $(wildcard common/*.c)
 POOLER_SRC     := $(filter-out pooler/main.c,$(wildcard pooler/*.c))
 # The thin client: libc and the control client only (design section 3).
-THIN_SRC       := $(wildcard archiver/main.c archiver/thin.c)
+THIN_SRC       := $(wildcard archiver/main.c archiver/thin.c archiver/thin_ask.c)
 ENGINE_SRC     := $(filter-out $(THIN_SRC),$(wildcard archiver/*.c))
 HOMELABCTL_SRC := $(filter-out homelabctl/main.c,$(wildcard homelabctl/*.c))
 MAN_SRC        := $(wildcard man/*.c)

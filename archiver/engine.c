@@ -74,8 +74,8 @@ limit_descriptors(void)
 	}
 }
 
-static int
-run(const struct verb *verb, struct verb_call *call, struct err *e)
+int
+verb_run(const struct verb *verb, struct verb_call *call, struct err *e)
 {
 	struct repo	repos[SETTINGS_REPO_MAX];
 	size_t		n = 0;
@@ -128,7 +128,7 @@ homelab_engine_main(const struct engine_call *in, struct err *e)
 	if (rc == 0) {
 		call.s = &s;
 		call.argv = args;
-		rc = run(verb, &call, e);
+		rc = verb_run(verb, &call, e);
 		settings_release(&s);
 	}
 	if (rc == 0 && fflush(stdout) != 0)

@@ -52,6 +52,7 @@ EXPORT engine_main_fn homelab_engine_main;
 #define VERB_REPOS	0x2	/* wants the repositories opened */
 #define VERB_PUSH	0x4	/* the program opens a file to read */
 #define VERB_GET	0x8	/* the program opens a file to fill */
+#define VERB_LOCAL	0x10	/* never asked of the daemon */
 
 /* Everything is borrowed for the call. */
 struct verb_call {
@@ -84,12 +85,20 @@ typedef int verb_fn(const struct verb_call *, struct err *e);
 
 verb_fn	verb_archive_push;
 verb_fn	verb_archive_get;
+verb_fn	verb_serve;
 
 struct verb {
 	const char	*name;
 	verb_fn		*fn;
 	unsigned	 flags;
 };
+
+/*
+ * Opens the repositories if the verb wants them, and runs it; call->s and
+ * the callbacks are set, the rest of it is filled in here.
+ */
+int	verb_run(const struct verb *, struct verb_call *, struct err *e)
+	    MUST_CHECK;
 
 /* NULL if there is none of that name. */
 const struct verb *verb_find(const char *name);

@@ -12,6 +12,7 @@
 
 #include "archiver/engine.h"
 #include "archiver/thin.h"
+#include "archiver/thin_ask.h"
 #include "common/err.h"
 
 #define ENGINE	"homelab-archiver-engine.so"
@@ -107,6 +108,33 @@ complain(const struct err *e, int rc)
 		fprintf(stderr, "HINT: %s\n", e->hint);
 }
 
+/* By the daemon if it can, else here. */
+static int
+do_verb(const struct thin_verb *verb, struct engine_call *call, struct err *e)
+{
+	enum ask_result	asked = ASK_NOT;
+	int		code = 0, rc;
+
+	if ((verb->flags & VERB_LOCAL) == 0)
+		asked = ask_daemon(call, verb->flags, &code, e);
+	if (asked == ASK_DONE)
+		return code;
+	/* A silent daemon may still write into the file that it was given. */
+	if (asked == ASK_SILENT && file.tmp[0] != '\0') {
+		fputs("homelab-archiver: WARNING: the daemon does not answer, "
+		    "fetching without it\n", stderr);
+		rc = thin_reopen(&file, e);
+		if (rc != 0)
+			return rc;
+		call->fd = file.fd;
+	} else if (asked == ASK_SILENT) {
+		fputs("homelab-archiver: WARNING: the daemon does not answer, "
+		    "archiving without it\n", stderr);
+	}
+	memset(e, 0, sizeof(*e));
+	return run_engine(call, e);
+}
+
 /* Runs a verb and returns the exit status. */
 static int
 run(const struct thin_verb *verb, int argc, const char *const *argv)
@@ -125,7 +153,7 @@ run(const struct thin_verb *verb, int argc, const char *const *argv)
 	if (rc == 0) {
 		call.fd = file.fd;
 		call.path = file.fd >= 0 ? file.path : NULL;
-		rc = run_engine(&call, &e);
+		rc = do_verb(verb, &call, &e);
 		rc = thin_close(&file, rc, &e);
 	}
 	if (rc == 0)

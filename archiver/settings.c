@@ -233,6 +233,8 @@ apply(struct level *l, const char *key, const char *value, const char *where,
 		l->seen[l->seen_n++] = (char *)values + o->offset;
 	rc = again ? opt_add(t, o, values, value, e) :
 	    opt_set(t, o, values, value, e);
+	if (rc == 0 && opt_has_no_effect(t, o, values))
+		buf_printf(l->warnings, "%s: %s has no effect yet\n", where, key);
 	if (rc != 0) {
 		char hint[sizeof(e->hint)];
 

@@ -131,6 +131,16 @@ thin_open(const struct thin_verb *verb, int n, const char *const *words,
 }
 
 int
+thin_reopen(struct thin_file *f, struct err *e)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	unlink(f->tmp);
+	f->fd = open(f->tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return f->fd >= 0 ? 0 : err_sys(e, errno, "cannot create %s", f->tmp);
+}
+
+int
 thin_close(struct thin_file *f, int rc, struct err *e)
 {
 	if (f->fd >= 0 && close(f->fd) != 0 && rc == 0)

@@ -42,6 +42,9 @@ struct thin_file {
 int	thin_open(const struct thin_verb *, int n, const char *const *words,
 	    struct thin_file *, struct err *e) MUST_CHECK;
 
+/* archive-get: a new file to fill, the former one is removed. */
+int	thin_reopen(struct thin_file *, struct err *e) MUST_CHECK;
+
 /*
  * Closes it. archive-get: on success the filled file gets its name, else it
  * is removed. Returns rc, or what went wrong now.
