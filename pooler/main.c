@@ -125,9 +125,13 @@ prepare(const struct arguments *a, struct config *config, struct err *e)
 
 	if (r == 0)
 		r = reload_log(o, !a->quiet, e);
-	if (r == 0 && listen_unix_in_use(o))
+	if (r == 0 && listen_unix_in_use(o)) {
 		r = err_set(e, ERR_EXISTS, "unix socket is in use, cannot "
 		    "continue");
+		err_hint(e, "a process listens on %s/.s.PGSQL.%d: stop it, or "
+		    "choose another listen_port", o->unix_socket_dir,
+		    o->listen_port);
+	}
 	if (r == 0)
 		r = process_pidfile_check(o->pidfile, e);
 	if (r == 0 && a->daemon && (o->pidfile == NULL ||

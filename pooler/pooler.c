@@ -146,6 +146,17 @@ make_workers(struct pooler *p, uint32_t n, struct err *e)
 }
 
 static int
+make_console_pool(struct pooler *p, struct err *e)
+{
+	struct user *u = registry_user(&p->registry, CONFIG_ADMIN_DB);
+
+	p->console_pool = u == NULL ? NULL :
+	    registry_pool(&p->registry, p->registry.admin, u);
+	return p->console_pool != NULL ? 0 :
+	    err_set(e, ERR_NOMEM, "out of memory");
+}
+
+static int
 make_secrets(struct pooler *p, struct err *e)
 {
 	if (random_fill(&p->prepared_seed, sizeof(p->prepared_seed)) != 0 ||
@@ -176,6 +187,8 @@ fill(struct pooler *p, struct err *e)
 		p->registry_ready = true;
 		r = registry_apply(&p->registry, p->config, e);
 	}
+	if (r == 0)
+		r = make_console_pool(p, e);
 	if (r == 0)
 		r = make_secrets(p, e);
 	if (r == 0)
@@ -311,6 +324,8 @@ pooler_free(struct pooler *p)
 	admin_free(p->admin);
 	maintain_free(p->maintain);
 	loop_release(&p->loop);
+	if (p->console_pool != NULL)
+		dbpool_unref(p->console_pool);
 	if (p->registry_ready)
 		registry_release(&p->registry);
 	authcache_free(p->auth_cache);

@@ -54,6 +54,7 @@ struct pooler {
 	struct config_source source;	/* its strings belong to main() */
 	struct registry	 registry;
 	bool		 registry_ready;
+	struct dbpool	*console_pool;	/* a reference: it always exists */
 	bool		 log_stderr;	/* set by main(): neither -q nor -d */
 	struct params_names *names;
 	struct worker	*workers;
