@@ -51,7 +51,6 @@ static const struct {
 
 static void on_stream(struct stream *, enum stream_event, struct lent *,
     const char *, size_t);
-static void on_deadline(struct deadline *);
 
 const char *
 client_state_show(enum client_state state)
@@ -144,7 +143,7 @@ client_accept(struct worker *w, int fd, const struct addr *remote)
 	c->addr = *remote;
 	c->id = pooler_next_id(w->pooler);
 	c->connect_time = pooler_wall_clock();
-	c->deadline.fn = on_deadline;
+	c->deadline.fn = client_on_deadline;
 	if (make_key(c) != 0) {
 		slab_give(&w->clients_slab, c);
 		close(fd);
@@ -480,86 +479,6 @@ client_refuse(struct client *c)
 	resume(c);
 }
 
-/* ---- the console ---- */
-
-static void
-console_data(struct client *c, const char *bytes, size_t n)
-{
-	struct wire_header h;
-	const char *sql;
-
-	if (c->console == NULL) {
-		c->console = calloc(1, sizeof(*c->console));
-		if (c->console == NULL) {
-			client_fail(c, "out of memory");
-			return;
-		}
-		buf_init(c->console, 1 << 20);
-	}
-	buf_append(c->console, bytes, n);
-	if (buf_failed(c->console)) {
-		client_fail(c, "incomplete pkt");
-		return;
-	}
-	if (wire_header_get(buf_bytes(c->console), buf_len(c->console),
-	    1 << 20, &h) != 0) {
-		if (buf_len(c->console) >= WIRE_HEADER_LEN)
-			client_fail(c, "bad packet");
-		return;
-	}
-	if (h.type == WIRE_FE_TERMINATE) {
-		client_close(c, "client close request");
-		return;
-	}
-	if (h.type != WIRE_FE_QUERY) {
-		struct wire_error e = { .severity = "ERROR",
-		    .sqlstate = "08P01", .message =
-		    "extended query protocol not supported by admin console" };
-		struct buf b = { 0 };
-
-		wire_put_error(&b, WIRE_BE_ERROR, &e);
-		client_send(c, &b);
-		buf_release(&b);
-		client_fail(c, "bad packet");
-		return;
-	}
-	if (buf_len(c->console) < WIRE_HEADER_LEN + h.body)
-		return;
-	if (wire_parse_string(buf_bytes(c->console) + WIRE_HEADER_LEN, h.body,
-	    &sql) != 0) {
-		client_fail(c, "incomplete query");
-		return;
-	}
-	c->request_time = pooler_wall_clock();
-	stream_recv_stop(&c->stream);
-	client_enter(c, CLIENT_COMMAND);
-	if (admin_submit(c, sql) != 0) {
-		client_fail(c, "out of memory");
-		return;
-	}
-	buf_consume(c->console, WIRE_HEADER_LEN + h.body);
-}
-
-void
-client_console_answer(struct client *c, const struct buf *b, bool done,
-    bool close)
-{
-	assert(c->state == CLIENT_COMMAND);
-	client_send(c, b);
-	if (!done)
-		return;
-	client_enter(c, CLIENT_CONSOLE);
-	if (close) {
-		client_close(c, "close req");
-		return;
-	}
-	/* A driver may have sent its next command already. */
-	if (buf_len(c->console) > 0)
-		console_data(c, "", 0);
-	if (c->state == CLIENT_CONSOLE)
-		stream_recv_start(&c->stream);
-}
-
 /* ---- events ---- */
 
 static void
@@ -578,7 +497,7 @@ on_data(struct client *c, struct lent *l, const char *bytes, size_t n)
 		client_feed(c, l, bytes, n);
 		return;
 	case CLIENT_CONSOLE:
-		console_data(c, bytes, n);
+		client_console_data(c, bytes, n);
 		return;
 	case CLIENT_TLS:
 	case CLIENT_WORK:
@@ -656,214 +575,6 @@ on_stream(struct stream *stream, enum stream_event ev, struct lent *l,
 		client_close(c, "client unexpected eof");
 		return;
 	case SE_CONNECTED:
-		return;
-	}
-}
-
-/* ---- time ---- */
-
-static uint64_t
-after(uint64_t since, uint64_t timeout)
-{
-	return timeout == 0 || since == 0 ? DEADLINE_NEVER : since + timeout;
-}
-
-static uint64_t
-opt_us(int64_t t)
-{
-	return t > 0 ? (uint64_t)t : 0;
-}
-
-/* Holding a transaction open without a query in flight. */
-static bool
-idle_in_transaction(const struct client *c)
-{
-	return c->server != NULL && c->query_start == 0 &&
-	    c->server->tx != WIRE_TX_IDLE;
-}
-
-static uint64_t
-waiting_due(const struct client *c)
-{
-	const struct options *o = worker_options(c->worker);
-	uint64_t due = after(c->waiter.since, c->pool->times.query_wait);
-
-	due = MIN(due, after(c->query_start, c->pool->times.query));
-	if (!c->notified && o->query_wait_notify > 0)
-		due = MIN(due, after(c->waiter.since,
-		    (uint64_t)o->query_wait_notify * 1000000));
-	return due;
-}
-
-static uint64_t
-next_due(const struct client *c)
-{
-	const struct options *o = worker_options(c->worker);
-	uint64_t due = DEADLINE_NEVER;
-
-	switch (c->state) {
-	case CLIENT_FIRST:
-	case CLIENT_TLS:
-	case CLIENT_AUTH:
-	case CLIENT_WORK:
-	case CLIENT_AUTH_QUERY:
-	case CLIENT_WELCOME:
-		/* One time-out for the whole login. */
-		return after(client_login_since(c),
-		    opt_us(o->client_login_timeout));
-	case CLIENT_IDLE:
-		return after(c->state_since, c->pool->times.client_idle);
-	case CLIENT_WAITING:
-	case CLIENT_LINKING:
-		return waiting_due(c);
-	case CLIENT_ACTIVE:
-		due = after(c->query_start, c->pool->times.query);
-		due = MIN(due, after(c->xact_start,
-		    c->pool->times.transaction));
-		if (idle_in_transaction(c))
-			due = MIN(due, after(c->state_since,
-			    c->pool->times.idle_transaction));
-		return due;
-	case CLIENT_REFUSED:
-	case CLIENT_CONSOLE:
-	case CLIENT_COMMAND:
-	case CLIENT_CANCEL:
-	case CLIENT_CLOSED:
-	case CLIENT_STATES_:
-		break;
-	}
-	return due;
-}
-
-void
-client_arm(struct client *c)
-{
-	if (deadline_set(&c->worker->loop.deadlines, &c->deadline,
-	    next_due(c)) != 0 && c->state != CLIENT_CLOSED)
-		log_error("out of memory: a time-out is not watched");
-}
-
-/* How much of the time from `begin` to now lies after `since`. */
-static uint64_t
-stood(uint64_t begin, uint64_t since, uint64_t now)
-{
-	return begin == 0 || begin >= now ? 0 : now - MAX(begin, since);
-}
-
-void
-client_time_stood(struct client *c, uint64_t since, uint64_t now)
-{
-	if (c->state == CLIENT_WELCOME || c->state == CLIENT_AUTH_QUERY)
-		client_login_put_off(c, stood(client_login_since(c), since,
-		    now));
-	if (c->waiter.since != 0) {
-		c->waiter.since += stood(c->waiter.since, since, now);
-		c->query_start += stood(c->query_start, since, now);
-		c->xact_start += stood(c->xact_start, since, now);
-	}
-	if (c->state == CLIENT_IDLE)
-		c->state_since += stood(c->state_since, since, now);
-}
-
-static void
-notify_waiting(struct client *c)
-{
-	struct wire_error e = { .severity = "NOTICE", .sqlstate = "00000",
-	    .message = "No server connection available in postgres backend, "
-	    "client being queued" };
-	struct buf b = { 0 };
-
-	wire_put_error(&b, WIRE_BE_NOTICE, &e);
-	client_send(c, &b);
-	buf_release(&b);
-	c->notified = true;
-}
-
-/* Closes server and client: a query or transaction took too long. */
-static void
-time_out_with_server(struct client *c, const char *text)
-{
-	struct server *s = c->server;
-
-	if (s == NULL) {
-		client_fail(c, text);
-		return;
-	}
-	server_close(s, text);
-}
-
-static void
-check_waiting(struct client *c, uint64_t now)
-{
-	if (after(c->waiter.since, c->pool->times.query_wait) <= now) {
-		client_fail(c, "query_wait_timeout");
-	} else if (after(c->query_start, c->pool->times.query) <= now) {
-		client_fail(c, "query_timeout");
-	} else {
-		if (!c->notified)
-			notify_waiting(c);
-		client_arm(c);
-	}
-}
-
-static void
-check_active(struct client *c, uint64_t now)
-{
-	if (after(c->query_start, c->pool->times.query) <= now)
-		time_out_with_server(c, "query timeout");
-	else if (after(c->xact_start, c->pool->times.transaction) <= now)
-		time_out_with_server(c, "transaction timeout");
-	else
-		time_out_with_server(c, "idle transaction timeout");
-}
-
-static void
-on_deadline(struct deadline *d)
-{
-	struct client *c = container_of(d, struct client, deadline);
-	struct loop   *loop = &c->worker->loop;
-	uint64_t       due = next_due(c);
-
-	if (due > loop_now(loop)) {
-		client_arm(c);
-		return;
-	}
-	switch (c->state) {
-	case CLIENT_FIRST:
-	case CLIENT_TLS:
-	case CLIENT_AUTH:
-	case CLIENT_WORK:
-		client_fail(c, "client_login_timeout");
-		return;
-	case CLIENT_WELCOME:
-	case CLIENT_AUTH_QUERY:
-	case CLIENT_WAITING:
-	case CLIENT_LINKING:
-	case CLIENT_IDLE:
-		if (atomic_load(&c->worker->pooler->holding)) {
-			/* Time stands still for those who wait. */
-			if (deadline_set(&loop->deadlines, d,
-			    loop_now(loop) + 1000000) != 0)
-				client_fail(c, "out of memory");
-			return;
-		}
-		if (c->state == CLIENT_IDLE)
-			client_fail(c, "client_idle_timeout");
-		else if (c->state == CLIENT_WAITING ||
-		    c->state == CLIENT_LINKING)
-			check_waiting(c, loop_now(loop));
-		else
-			client_fail(c, "client_login_timeout (server down)");
-		return;
-	case CLIENT_ACTIVE:
-		check_active(c, loop_now(loop));
-		return;
-	case CLIENT_REFUSED:
-	case CLIENT_CONSOLE:
-	case CLIENT_COMMAND:
-	case CLIENT_CANCEL:
-	case CLIENT_CLOSED:
-	case CLIENT_STATES_:
 		return;
 	}
 }

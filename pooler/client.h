@@ -157,8 +157,11 @@ void	client_send(struct client *, const struct buf *);
 
 /* For other files of the client: the one place that changes the state. */
 void	client_enter(struct client *, enum client_state);
-/* Arms the deadline that the present state wants. */
+/* client_time.c: arms the deadline that the present state wants. */
 void	client_arm(struct client *);
+void	client_on_deadline(struct deadline *);
+/* client_console.c: bytes of a console client. */
+void	client_console_data(struct client *, const char *bytes, size_t n);
 /* Asks the pool for a server; WAITING or ACTIVE afterwards (or closed). */
 void	client_want_server(struct client *);
 /* Queues it in its pool, in whatever state; it may have a server at once. */

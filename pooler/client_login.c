@@ -1,52 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client's login: start-up packet, TLS, authentication, welcome. The order
- * of checks is the contract's (section 8.2): who may not log in learns
- * nothing about databases. Nothing of the registry is held while the client
- * is not authenticated.
+ * The packets of a client's login, in the order in which they may come.
  */
 #include "common/base.h"
-#include "pooler/client.h"
+#include "pooler/client_login.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
-#include "common/buf.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/peer.h"
-#include "common/random.h"
 #include "common/wire.h"
-#include "pooler/admin.h"
-#include "pooler/auth.h"
-#include "pooler/authcache.h"
 #include "pooler/pooler.h"
-#include "pooler/server.h"
-#include "pooler/startup.h"
-
-/* A start-up packet or a password message, with some room. */
-#define LOGIN_MAX	(128 * 1024)
-
-struct login {
-	struct buf	 in;		/* received, not yet understood */
-	uint64_t	 since;
-	struct startup	 startup;
-	struct client_auth auth;
-	bool		 auth_begun;
-	struct loop_work work;
-	int		 work_result;
-	struct client	*client;	/* NULL: it closed during the work */
-	/* auth_query */
-	char		*found_secret;	/* NULL: none found */
-	bool		 found_user;
-	bool		 query_failed;
-	bool		 queried;
-};
-
-static void continue_login(struct client *, struct lent *);
-static void begin_auth(struct client *);
 
 void
 client_login_begin(struct client *c)
@@ -65,8 +31,8 @@ client_login_begin(struct client *c)
 	atomic_fetch_add(&c->worker->pooler->login_count, 1);
 }
 
-static void
-free_login(struct login *l)
+void
+login_free(struct login *l)
 {
 	if (l->auth_begun)
 		client_auth_release(&l->auth);
@@ -92,7 +58,7 @@ client_login_free(struct client *c)
 	if (l->work.request != NULL)
 		l->client = NULL;
 	else
-		free_login(l);
+		login_free(l);
 }
 
 uint64_t
@@ -122,632 +88,11 @@ client_login_user(const struct client *c)
 	    c->login->startup.user : "(nouser)";
 }
 
-static void
-send_and_release(struct client *c, struct buf *b)
+void
+login_send(struct client *c, struct buf *b)
 {
 	client_send(c, b);
 	buf_release_secret(b);
-}
-
-/* ---- the end: console or pool ---- */
-
-static void
-count_login(struct client *c)
-{
-	stats_add(&c->pool->stats[c->worker->id].client_login_count, 1);
-	c->logged_in = true;
-	client_login_free(c);
-}
-
-/* Counts the client in its database and user. False: a limit said no. */
-static bool
-enter_registry(struct client *c, struct database *db, const char *user)
-{
-	struct pooler *p = c->worker->pooler;
-	bool	exempt = db->admin;
-
-	c->user = registry_user(&p->registry, user);
-	if (c->user == NULL) {
-		client_fail(c, "bouncer resources exhaustion");
-		return false;
-	}
-	c->db = db;
-	if (atomic_fetch_add(&c->user->clients, 1) >= c->user->max_clients &&
-	    c->user->max_clients > 0 && !exempt) {
-		atomic_fetch_add(&db->clients, 1);
-		client_fail(c, "client connections exceeded "
-		    "(max_user_client_connections)");
-		return false;
-	}
-	if (atomic_fetch_add(&db->clients, 1) >= db->max_clients &&
-	    db->max_clients > 0 && !exempt) {
-		client_fail(c, "client connections exceeded "
-		    "(max_db_client_connections)");
-		return false;
-	}
-	return true;
-}
-
-static bool
-listed(const struct opt_list *l, const char *name)
-{
-	return opt_list_has(l, name);
-}
-
-static void
-login_console(struct client *c, bool trusted)
-{
-	struct pooler	     *p = c->worker->pooler;
-	const struct options *o = worker_options(c->worker);
-	struct login	     *l = c->login;
-	const char	     *user = l->startup.user;
-	struct user	     *u;
-	struct buf	      b = { 0 };
-	uint32_t	      pid;
-	struct wire_key	      key;
-	unsigned char	      bytes[8];
-	int		      i;
-
-	c->admin = trusted || listed(&o->admin_users, user);
-	if (!c->admin && !listed(&o->stats_users, user) &&
-	    o->auth_type != AUTH_TYPE_ANY) {
-		client_fail(c, "not allowed");
-		return;
-	}
-	if (!enter_registry(c, p->registry.admin, user))
-		return;
-	/* All console clients share one pool, as in PgBouncer. */
-	u = registry_user(&p->registry, CONFIG_ADMIN_DB);
-	c->pool = u == NULL ? NULL : registry_pool(&p->registry, c->db, u);
-	if (c->pool == NULL) {
-		client_fail(c, "no memory for pool");
-		return;
-	}
-	admin_console_welcome(&b);
-	for (i = 0; i < 8; i++)
-		bytes[i] = (unsigned char)(c->cancel_key >> (56 - 8 * i));
-	pid = (uint32_t)(c->cancel_key >> 32);
-	key = (struct wire_key){ pid, (const char *)bytes + 4, 4 };
-	wire_put_backend_key(&b, &key);
-	wire_put_ready(&b, WIRE_TX_IDLE);
-	count_login(c);
-	client_enter(c, CLIENT_CONSOLE);
-	send_and_release(c, &b);
-	stream_recv_start(&c->stream);
-}
-
-/* What the pool may show to its servers for this client's sake. */
-static void
-give_credentials(struct client *c, bool forced)
-{
-	struct dbpool *p = c->pool;
-	const struct config *conf = c->worker->pooler->config;
-	const struct config_secret *s;
-	const char *secret = NULL;
-
-	pthread_mutex_lock(&p->lock);
-	if (forced) {
-		s = config_find_secret(conf, p->user->name);
-		if (p->db->conf->opt.password != NULL)
-			secret = p->db->conf->opt.password;
-		else if (s != NULL)
-			secret = s->secret;
-		p->have_creds = secret != NULL &&
-		    auth_credentials_set(&p->creds, secret) == 0;
-	} else if (c->login->auth_begun &&
-	    client_auth_take_credentials(&c->login->auth, &p->creds) == 0) {
-		p->have_creds = true;
-	}
-	pthread_mutex_unlock(&p->lock);
-}
-
-static void
-login_pool(struct client *c, struct database *db)
-{
-	struct pooler	 *p = c->worker->pooler;
-	struct login	 *l = c->login;
-	const char	 *forced = db->conf->opt.user;
-	struct user	 *u;
-	char		  text[512], why[640];
-
-	if (forced == NULL && worker_options(c->worker)->auth_type ==
-	    AUTH_TYPE_ANY) {
-		client_log(c, LV_ERROR, "auth_type=any requires forced user");
-		client_fail(c, "bouncer config error");
-		return;
-	}
-	if (!enter_registry(c, db, l->startup.user))
-		return;
-	u = forced != NULL ? registry_user(&p->registry, forced) : c->user;
-	c->pool = u == NULL ? NULL : registry_pool(&p->registry, db, u);
-	if (c->pool == NULL) {
-		client_fail(c, "no memory for pool");
-		return;
-	}
-	give_credentials(c, forced != NULL);
-	c->params = l->startup.params;
-	memset(&l->startup.params, 0, sizeof(l->startup.params));
-	if (pool_failing(&c->pool->core, loop_now(&c->worker->loop), text,
-	    sizeof(text), false) && !c->pool->welcome.known) {
-		snprintf(why, sizeof(why), "server login has been failing, "
-		    "cached error: %s (server_login_retry)", text);
-		client_fail(c, why);
-		return;
-	}
-	if (c->pool->welcome.known) {
-		client_welcome(c);
-		return;
-	}
-	client_enter(c, CLIENT_WELCOME);
-	client_wait_in_pool(c);
-}
-
-/* The client is who it says it is. */
-static void
-authenticated(struct client *c)
-{
-	struct pooler	*p = c->worker->pooler;
-	struct login	*l = c->login;
-	struct database *db;
-	char		 text[256];
-
-	db = registry_database(&p->registry, l->startup.database);
-	if (db != NULL && db->admin) {
-		login_console(c, false);
-		return;
-	}
-	if (atomic_load(&p->shutdown) != SHUTDOWN_NONE) {
-		client_fail(c, "pooler is shutting down");
-	} else if (db == NULL) {
-		client_log(c, LV_LOG, "login failed: db=%s user=%s",
-		    l->startup.database, l->startup.user);
-		snprintf(text, sizeof(text), "no such database: %s",
-		    l->startup.database);
-		client_fail(c, text);
-	} else if (atomic_load(&db->disabled)) {
-		snprintf(text, sizeof(text), "database \"%s\" is disabled",
-		    db->name);
-		client_fail(c, text);
-	} else {
-		login_pool(c, db);
-	}
-}
-
-/* The tracked parameters: the client's value where it has one, else the
- * server's, which is then what the client relies on. */
-static int
-put_tracked(struct client *c, struct buf *b)
-{
-	struct params_names *names = c->worker->pooler->names;
-	struct welcome *w = &c->pool->welcome;
-	size_t	i;
-
-	for (i = 0; i < params_count(names); i++) {
-		if (c->params.value[i] == NULL) {
-			if (w->params.value[i] == NULL)
-				continue;
-			if (params_set(names, &c->params, i,
-			    w->params.value[i]) != 0)
-				return ERR_NOMEM;
-		}
-		wire_put_parameter_status(b, params_name(names, i),
-		    c->params.value[i]);
-	}
-	return 0;
-}
-
-void
-client_welcome(struct client *c)
-{
-	const struct options *o = worker_options(c->worker);
-	struct buf	b = { 0 };
-	char		text[16];
-	unsigned char	bytes[8];
-	struct wire_key key;
-	int		i, r;
-
-	pool_unwait(&c->pool->core, &c->waiter);
-	c->waiter.since = 0;
-	pthread_mutex_lock(&c->pool->lock);
-	buf_append(&b, buf_bytes(&c->pool->welcome.parameters),
-	    buf_len(&c->pool->welcome.parameters));
-	r = put_tracked(c, &b);
-	pthread_mutex_unlock(&c->pool->lock);
-	wire_put_parameter_status(&b, "pgbouncer.version", PGBOUNCER_COMPAT);
-	wire_put_parameter_status(&b, "pgbouncer.pool_mode",
-	    options_pool_mode_name(c->pool->mode));
-	snprintf(text, sizeof(text), "%d", o->max_prepared_statements);
-	wire_put_parameter_status(&b, "pgbouncer.max_prepared_statements",
-	    text);
-	for (i = 0; i < 8; i++)
-		bytes[i] = (unsigned char)(c->cancel_key >> (56 - 8 * i));
-	key = (struct wire_key){ (uint32_t)(c->cancel_key >> 32),
-	    (const char *)bytes + 4, 4 };
-	wire_put_backend_key(&b, &key);
-	if (o->login_notify_message != NULL &&
-	    o->login_notify_message[0] != '\0') {
-		struct wire_error e = { .severity = "NOTICE",
-		    .sqlstate = "00000", .message = o->login_notify_message };
-
-		wire_put_error(&b, WIRE_BE_NOTICE, &e);
-	}
-	wire_put_ready(&b, WIRE_TX_IDLE);
-	if (r != 0 || buf_failed(&b)) {
-		buf_release(&b);
-		client_fail(c, "failed to prepare welcome message");
-		return;
-	}
-	count_login(c);
-	client_enter(c, CLIENT_IDLE);
-	send_and_release(c, &b);
-	stream_recv_start(&c->stream);
-}
-
-/* ---- authentication ---- */
-
-static void
-login_failed(struct client *c, const char *reason, const char *sqlstate,
-    const struct err *e)
-{
-	if (e->msg[0] != '\0')
-		client_log(c, LV_ERROR, "%s", e->msg);
-	client_log(c, LV_LOG, "login failed: db=%s user=%s",
-	    c->login->startup.database, c->login->startup.user);
-	client_fail_code(c, sqlstate, reason);
-}
-
-static void
-in_pool(struct loop_work *w)
-{
-	struct login *l = container_of(w, struct login, work);
-
-	l->work_result = scram_work_run(&l->auth.work);
-}
-
-static void auth_step(struct client *, enum auth_result, struct buf *,
-    struct err *);
-
-static void
-work_done(struct loop_work *w)
-{
-	struct login  *l = container_of(w, struct login, work);
-	struct client *c = l->client;
-	struct buf     reply = { 0 };
-	struct err     e = { 0 };
-
-	if (c == NULL) {
-		free_login(l);
-		return;
-	}
-	client_enter(c, CLIENT_AUTH);
-	auth_step(c, client_auth_worked(&l->auth, l->work_result, &reply, &e),
-	    &reply, &e);
-	if (c->login != NULL)
-		continue_login(c, NULL);
-}
-
-/* Does what the state machine of auth.h says. */
-static void
-auth_step(struct client *c, enum auth_result r, struct buf *reply,
-    struct err *e)
-{
-	struct login *l = c->login;
-
-	send_and_release(c, reply);
-	switch (r) {
-	case AUTH_MORE:
-		if (c->state != CLIENT_AUTH)
-			client_enter(c, CLIENT_AUTH);
-		stream_recv_start(&c->stream);
-		return;
-	case AUTH_OK:
-		authcache_keep(c->worker->pooler->auth_cache,
-		    l->startup.user, &l->auth);
-		authenticated(c);
-		return;
-	case AUTH_FAIL:
-		login_failed(c, l->auth.reason, l->auth.sqlstate, e);
-		return;
-	case AUTH_WORK:
-		stream_recv_stop(&c->stream);
-		client_enter(c, CLIENT_WORK);
-		l->work.work = in_pool;
-		l->work.done = work_done;
-		if (loop_work(&c->worker->loop, &l->work) != 0)
-			client_fail(c, "out of memory");
-		return;
-	}
-}
-
-static enum auth_method
-method_of(int auth_type)
-{
-	switch (auth_type) {
-	case AUTH_TYPE_ANY:
-		return AUTH_METHOD_ANY;
-	case AUTH_TYPE_TRUST:
-		return AUTH_METHOD_TRUST;
-	case AUTH_TYPE_PLAIN:
-		return AUTH_METHOD_PLAIN;
-	case AUTH_TYPE_SCRAM:
-		return AUTH_METHOD_SCRAM;
-	default:
-		return AUTH_METHOD_MD5;
-	}
-}
-
-/* The secret of the auth file, or of auth_query. */
-static void
-begin_auth(struct client *c)
-{
-	struct pooler	     *p = c->worker->pooler;
-	const struct options *o = worker_options(c->worker);
-	struct login	     *l = c->login;
-	const struct config_secret *s;
-	struct client_auth_params params = { .user = l->startup.user };
-	struct scram_secret   cached;
-	struct buf	      reply = { 0 };
-	struct err	      e = { 0 };
-
-	s = config_find_secret(p->config, l->startup.user);
-	params.method = method_of(o->auth_type);
-	params.known = s != NULL || l->found_user;
-	params.secret = s != NULL ? s->secret : l->found_secret;
-	params.iterations = (uint32_t)o->scram_iterations;
-	params.mock_scram = p->registry.mostly_scram;
-	params.mock_key = p->mock_key;
-	if (params.secret != NULL && authcache_find(p->auth_cache,
-	    l->startup.user, params.secret, params.iterations, &cached))
-		params.cached = &cached;
-	if (random_fill(&params.random, sizeof(params.random)) != 0) {
-		client_fail(c, "bouncer resources exhaustion");
-		return;
-	}
-	l->auth_begun = true;
-	auth_step(c, client_auth_begin(&l->auth, &params, &reply, &e), &reply,
-	    &e);
-}
-
-static void
-password_message(struct client *c)
-{
-	struct login	  *l = c->login;
-	struct wire_header h;
-	struct buf	   reply = { 0 };
-	struct err	   e = { 0 };
-	enum auth_result   r;
-	size_t		   n = buf_len(&l->in);
-	int		   rc;
-
-	if (n == 0)
-		return;
-	if (buf_bytes(&l->in)[0] != WIRE_FE_PASSWORD) {
-		if (buf_bytes(&l->in)[0] == WIRE_FE_TERMINATE)
-			client_close(c, "client close request");
-		else if (buf_bytes(&l->in)[0] == 0)
-			client_fail(c, "client re-sent startup pkt");
-		else
-			client_fail(c, "unknown pkt");
-		return;
-	}
-	rc = wire_header_get(buf_bytes(&l->in), n, LOGIN_MAX - 16, &h);
-	if (rc == WIRE_MORE)
-		return;
-	if (rc != 0) {
-		client_fail(c, "bad packet header");
-		return;
-	}
-	if (n < WIRE_HEADER_LEN + h.body)
-		return;
-	r = client_auth_message(&l->auth, buf_bytes(&l->in) + WIRE_HEADER_LEN,
-	    h.body, &reply, &e);
-	buf_consume(&l->in, WIRE_HEADER_LEN + h.body);
-	auth_step(c, r, &reply, &e);
-}
-
-/* ---- auth_query ---- */
-
-static const char *
-first_of(const char *a, const char *b)
-{
-	return a != NULL && a[0] != '\0' ? a : b;
-}
-
-/*
- * Where auth_query runs: the pool of auth_user in auth_dbname or in the
- * database the client wants. NULL without one (the client has failed then).
- */
-static struct dbpool *
-auth_pool(struct client *c, const struct config_db *conf, const char *auth_user)
-{
-	struct pooler	     *p = c->worker->pooler;
-	const struct options *o = worker_options(c->worker);
-	const char	     *name;
-	struct database	     *db;
-	struct user	     *u;
-	struct dbpool	     *pool;
-	const struct config_secret *s;
-	char		      text[256];
-
-	name = first_of(conf != NULL ? conf->opt.auth_dbname : NULL,
-	    o->auth_dbname);
-	db = registry_database(&p->registry, first_of(name,
-	    c->login->startup.database));
-	if (db == NULL || db->admin) {
-		client_log(c, LV_ERROR, "authentication database \"%s\" is "
-		    "not configured.", first_of(name,
-		    c->login->startup.database));
-		client_fail(c, "bouncer config error");
-		return NULL;
-	}
-	if (atomic_load(&db->disabled)) {
-		snprintf(text, sizeof(text),
-		    "authentication database \"%s\" is disabled", db->name);
-		client_fail(c, text);
-		return NULL;
-	}
-	u = registry_user(&p->registry, auth_user);
-	pool = u == NULL ? NULL : registry_pool(&p->registry, db, u);
-	if (pool == NULL) {
-		client_fail(c, "no memory for authentication pool");
-		return NULL;
-	}
-	s = config_find_secret(p->config, auth_user);
-	pthread_mutex_lock(&pool->lock);
-	if (!pool->have_creds && s != NULL)
-		pool->have_creds =
-		    auth_credentials_set(&pool->creds, s->secret) == 0;
-	pthread_mutex_unlock(&pool->lock);
-	return pool;
-}
-
-/* Returns true if the query was begun (or the client failed). */
-static bool
-begin_auth_query(struct client *c)
-{
-	struct pooler	     *p = c->worker->pooler;
-	const struct options *o = worker_options(c->worker);
-	struct login	     *l = c->login;
-	const struct config_db *conf;
-	struct database	     *db;
-	const char	     *auth_user;
-
-	if (o->auth_type == AUTH_TYPE_ANY || l->queried ||
-	    config_find_secret(p->config, l->startup.user) != NULL)
-		return false;
-	db = registry_find_database(&p->registry, l->startup.database);
-	conf = db != NULL ? db->conf : p->config->fallback;
-	auth_user = first_of(conf != NULL ? conf->opt.auth_user : NULL,
-	    o->auth_user);
-	if (auth_user == NULL || auth_user[0] == '\0')
-		return false;
-	if (conf == NULL && first_of(NULL, o->auth_dbname) == NULL)
-		return false;
-	c->pool = auth_pool(c, conf, auth_user);
-	if (c->pool == NULL)
-		return true;
-	l->queried = true;
-	client_enter(c, CLIENT_AUTH_QUERY);
-	stream_recv_stop(&c->stream);
-	client_wait_in_pool(c);
-	return true;
-}
-
-static int
-push_auth(struct server *s, uint8_t type)
-{
-	struct request r = { .kind = REQUEST_SKIP, .type = type,
-	    .why = WHY_AUTH, .internal = true };
-
-	return requests_push(&s->requests, &r);
-}
-
-void
-client_login_server(struct client *c, struct server *s)
-{
-	const struct options *o = worker_options(c->worker);
-	struct login	     *l = c->login;
-	const struct config_db *conf = c->pool->db->conf;
-	const char	     *query, *param = l->startup.user;
-	struct buf	      b = { 0 };
-
-	c->waiter.since = 0;
-	query = first_of(conf != NULL ? conf->opt.auth_query : NULL,
-	    o->auth_query);
-	wire_put_parse(&b, "", query, NULL, 0);
-	wire_put_bind(&b, "", "", &param, 1);
-	wire_put_target(&b, WIRE_FE_DESCRIBE, 'P', "");
-	wire_put_execute(&b, "", 0);
-	wire_put_empty(&b, WIRE_FE_SYNC);
-	s->unnamed_state = UNNAMED_UNKNOWN;
-	if (push_auth(s, WIRE_FE_PARSE) != 0 ||
-	    push_auth(s, WIRE_FE_BIND) != 0 ||
-	    push_auth(s, WIRE_FE_DESCRIBE) != 0 ||
-	    push_auth(s, WIRE_FE_EXECUTE) != 0 ||
-	    push_auth(s, WIRE_FE_SYNC) != 0 || buf_failed(&b) ||
-	    stream_send_copy(&s->stream, buf_bytes(&b), buf_len(&b)) != 0)
-		server_close(s, "unable to send auth_query");
-	buf_release(&b);
-}
-
-/* One row of the answer: user and secret. */
-static void
-take_row(struct client *c, const char *body, size_t n)
-{
-	struct login  *l = c->login;
-	struct wire_in in;
-	const char    *name, *secret;
-	size_t	       name_len, secret_len;
-	uint16_t       columns;
-
-	if (wire_row_begin(body, n, &in, &columns) != 0 || columns != 2 ||
-	    wire_row_next(&in, &name, &name_len) != 0 ||
-	    wire_row_next(&in, &secret, &secret_len) != 0 ||
-	    !wire_in_done(&in)) {
-		client_log(c, LV_ERROR, "unexpected response from auth_query");
-		l->query_failed = true;
-		return;
-	}
-	/* A null user is no row; a null secret never matches. */
-	if (name == NULL || l->found_user)
-		return;
-	l->found_user = true;
-	if (secret != NULL && secret_len <= AUTH_PASSWORD_MAX) {
-		l->found_secret = malloc(secret_len + 1);
-		if (l->found_secret == NULL) {
-			l->query_failed = true;
-			return;
-		}
-		memcpy(l->found_secret, secret, secret_len);
-		l->found_secret[secret_len] = '\0';
-	}
-}
-
-void
-client_login_reply(struct client *c, uint8_t type, const char *body, size_t n)
-{
-	struct wire_error e;
-	uint16_t columns;
-
-	switch (type) {
-	case WIRE_BE_ERROR:
-		if (wire_parse_error(body, n, &e) == 0)
-			client_log(c, LV_ERROR, "S: error in auth_query: "
-			    "%s: %s", e.severity, e.message);
-		c->login->query_failed = true;
-		return;
-	case WIRE_BE_ROW_DESCRIPTION:
-		if (wire_parse_row_description(body, n, &columns) != 0 ||
-		    columns != 2) {
-			client_log(c, LV_ERROR, "expected 2 columns from "
-			    "auth_query");
-			c->login->query_failed = true;
-		}
-		return;
-	case WIRE_BE_DATA_ROW:
-		take_row(c, body, n);
-		return;
-	default:
-		return;
-	}
-}
-
-void
-client_login_query_done(struct client *c)
-{
-	struct login *l = c->login;
-
-	dbpool_unref(c->pool);
-	c->pool = NULL;
-	if (l->query_failed) {
-		client_fail(c, "bouncer config error");
-		return;
-	}
-	if (!l->found_user) {
-		client_log(c, LV_LOG, "no such user: %s", l->startup.user);
-		/* A mock exchange follows: it learns nothing. */
-	}
-	begin_auth(c);
 }
 
 /* ---- the start-up packet ---- */
@@ -776,7 +121,7 @@ trusted_console(struct client *c)
 		return false;
 	client_log(c, LV_LOG, "pgbouncer access from unix socket");
 	wire_put_auth(&b, WIRE_AUTH_OK, NULL, 0);
-	send_and_release(c, &b);
+	login_send(c, &b);
 	login_console(c, true);
 	return true;
 }
@@ -830,7 +175,7 @@ start_up(struct client *c, const struct wire_first *first, const char *body)
 		}
 	}
 	startup_negotiate(s, first, &b);
-	send_and_release(c, &b);
+	login_send(c, &b);
 	if (trusted_console(c))
 		return;
 	stream_tls_info(&c->stream, tls, sizeof(tls));
@@ -838,8 +183,8 @@ start_up(struct client *c, const struct wire_first *first, const char *body)
 		client_log(c, LV_LOG, "login attempt: db=%s user=%s tls=%s "
 		    "replication=no", s->database, s->user,
 		    tls[0] != '\0' ? tls : "no");
-	if (!begin_auth_query(c))
-		begin_auth(c);
+	if (!login_begin_auth_query(c))
+		login_begin_auth(c);
 }
 
 static void
@@ -975,8 +320,8 @@ first_packet(struct client *c, struct lent *lent)
 	}
 }
 
-static void
-continue_login(struct client *c, struct lent *lent)
+void
+login_continue(struct client *c, struct lent *lent)
 {
 	enum client_state before;
 	size_t		  n;
@@ -987,7 +332,7 @@ continue_login(struct client *c, struct lent *lent)
 		if (c->state == CLIENT_FIRST)
 			first_packet(c, lent);
 		else if (c->state == CLIENT_AUTH)
-			password_message(c);
+			login_password(c);
 	} while (c->state != CLIENT_CLOSED && c->login != NULL &&
 	    buf_len(&c->login->in) > 0 &&
 	    (c->state != before || buf_len(&c->login->in) != n));
@@ -1004,7 +349,7 @@ client_login_data(struct client *c, struct lent *lent, const char *bytes,
 		client_fail(c, "bad packet header");
 		return;
 	}
-	continue_login(c, lent);
+	login_continue(c, lent);
 }
 
 void
