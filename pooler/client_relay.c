@@ -177,20 +177,35 @@ doom(struct client *c, const char *sqlstate, const char *text)
 	return send_ours(c, &b, FATE_DROP);
 }
 
+/*
+ * Forwards a message that makes the client's unnamed statement another one
+ * or none, and the server's likewise. Takes over the reference.
+ */
+static enum relay_fate
+set_unnamed(struct client *c, uint8_t type, struct ps_statement *st)
+{
+	struct server  *s = c->server;
+	struct request	r = { .kind = REQUEST_FORWARD, .type = type,
+	    .sets_unnamed = true, .unnamed = c->unnamed };
+
+	if (requests_push(&s->requests, &r) != 0) {
+		ps_unref(st);
+		return FATE_BAD;
+	}
+	c->unnamed = st;
+	s->unnamed_state = st == NULL ? UNNAMED_NONE : UNNAMED_IS;
+	if (st != NULL)
+		s->unnamed = st->digest;
+	return FATE_FORWARD;
+}
+
 static enum relay_fate
 parse_unnamed(struct client *c, const struct wire_parse *p)
 {
-	struct server	    *s = c->server;
-	struct ps_statement *st;
+	struct ps_statement *st = ps_get(&c->worker->statements, p->text,
+	    p->text_len, p->ntypes);
 
-	st = ps_get(&c->worker->statements, p->text, p->text_len, p->ntypes);
-	if (st == NULL)
-		return FATE_BAD;
-	ps_unref(c->unnamed);
-	c->unnamed = st;
-	s->unnamed_state = UNNAMED_IS;
-	s->unnamed = st->digest;
-	return forward(c, WIRE_FE_PARSE);
+	return st == NULL ? FATE_BAD : set_unnamed(c, WIRE_FE_PARSE, st);
 }
 
 static enum relay_fate
@@ -220,15 +235,19 @@ parse_named(struct client *c, const struct wire_parse *p)
 		ps_unref(st);
 		return FATE_BAD;
 	}
+	(void)ps_entry_ref(e);
 	if (ps_set_use(&s->known, &st->digest)) {
 		if (push_named(c, REQUEST_FAKE, WIRE_FE_PARSE, &st->digest,
-		    e) != 0)
+		    e) != 0) {
+			ps_entry_unref(e);
 			return FATE_BAD;
+		}
 		return server_answer_fakes(s) ? FATE_DROP : FATE_CLOSED;
 	}
 	if (evict(c, &b) != 0 || ps_set_add(&s->known, &st->digest) != 0 ||
 	    push_named(c, REQUEST_FORWARD, WIRE_FE_PARSE, &st->digest, e) !=
 	    0) {
+		ps_entry_unref(e);
 		buf_release(&b);
 		return FATE_BAD;
 	}
@@ -368,19 +387,17 @@ close_statement(struct client *c, const char *name)
 {
 	struct ps_entry *e;
 
-	if (name[0] == '\0') {
-		ps_unref(c->unnamed);
-		c->unnamed = NULL;
-		c->server->unnamed_state = UNNAMED_NONE;
-		return forward(c, WIRE_FE_CLOSE);
-	}
+	if (name[0] == '\0')
+		return set_unnamed(c, WIRE_FE_CLOSE, NULL);
 	if (!tracks_names(c))
 		return forward(c, WIRE_FE_CLOSE);
 	e = ps_map_find(&c->statements, name);
-	if (e != NULL)
+	if (e != NULL) {
+		(void)ps_entry_ref(e);
 		ps_map_take(&c->statements, e);
+	}
 	if (push_named(c, REQUEST_FAKE, WIRE_FE_CLOSE, NULL, e) != 0) {
-		ps_entry_free(e);
+		ps_entry_unref(e);
 		return FATE_BAD;
 	}
 	return server_answer_fakes(c->server) ? FATE_DROP : FATE_CLOSED;
@@ -459,12 +476,10 @@ judge_query(struct client *c)
 		client_fail(c, "PQexec disallowed");
 		return FATE_CLOSED;
 	}
-	if (moves_statements(c)) {
-		/* PostgreSQL drops its unnamed statement, too. */
-		ps_unref(c->unnamed);
-		c->unnamed = NULL;
-		c->server->unnamed_state = UNNAMED_NONE;
-	}
+	/* PostgreSQL drops its unnamed statement, too. */
+	if (moves_statements(c) && (c->unnamed != NULL ||
+	    c->server->unnamed_state != UNNAMED_NONE))
+		return set_unnamed(c, WIRE_FE_QUERY, NULL);
 	return forward(c, WIRE_FE_QUERY);
 }
 

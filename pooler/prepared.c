@@ -110,10 +110,8 @@ ps_map_release(struct ps_map *m)
 {
 	struct hash_node *n;
 
-	while ((n = hash_any(&m->names)) != NULL) {
-		hash_remove(&m->names, n);
-		ps_entry_free(container_of(n, struct ps_entry, node));
-	}
+	while ((n = hash_any(&m->names)) != NULL)
+		ps_map_take(m, container_of(n, struct ps_entry, node));
 	hash_release(&m->names);
 }
 
@@ -142,6 +140,9 @@ ps_map_add(struct ps_map *m, const char *name, struct ps_statement *s)
 	if (e == NULL)
 		return NULL;
 	e->statement = s;
+	e->refs = 1;
+	e->in_map = true;
+	e->gone = false;
 	memcpy(e->name, name, len);
 	if (hash_add(&m->names, &e->node, hash_of_name(m, name)) != 0) {
 		free(e);
@@ -153,19 +154,36 @@ ps_map_add(struct ps_map *m, const char *name, struct ps_statement *s)
 void
 ps_map_take(struct ps_map *m, struct ps_entry *e)
 {
+	if (!e->in_map)
+		return;
+	e->in_map = false;
 	hash_remove(&m->names, &e->node);
+	ps_entry_unref(e);
 }
 
 int
 ps_map_put_back(struct ps_map *m, struct ps_entry *e)
 {
-	return hash_add(&m->names, &e->node, e->node.hash);
+	if (e->in_map || e->gone || ps_map_find(m, e->name) != NULL)
+		return 0;
+	if (hash_add(&m->names, &e->node, e->node.hash) != 0)
+		return ERR_NOMEM;
+	e->in_map = true;
+	(void)ps_entry_ref(e);
+	return 0;
+}
+
+struct ps_entry *
+ps_entry_ref(struct ps_entry *e)
+{
+	e->refs++;
+	return e;
 }
 
 void
-ps_entry_free(struct ps_entry *e)
+ps_entry_unref(struct ps_entry *e)
 {
-	if (e == NULL)
+	if (e == NULL || --e->refs > 0)
 		return;
 	ps_unref(e->statement);
 	free(e);

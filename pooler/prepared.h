@@ -14,8 +14,10 @@
  *   ps_map    a client's names -> statements
  *   ps_set    what a server knows, least recently used first
  *
- * Pure: no messages are made here. Invariant: a statement lives while a map
- * entry, or an entry parked by ps_map_take(), refers to it.
+ * Pure: no messages are made here. Invariant: a statement lives while an
+ * entry refers to it; an entry lives while its map or a request in a server's
+ * queue does. So what is answered late can be undone, whatever the client
+ * has done with the name meanwhile.
  */
 #ifndef POOLER_PREPARED_H
 #define POOLER_PREPARED_H
@@ -44,10 +46,13 @@ struct ps_statement {
 	char		 text[];	/* query, NUL, 4 bytes for each type */
 };
 
-/* A client's name for a statement. */
+/* A client's name for a statement; references are counted. */
 struct ps_entry {
 	struct hash_node node;
 	struct ps_statement *statement;
+	unsigned	 refs;
+	bool		 in_map;
+	bool		 gone;		/* must not be put back any more */
 	char		 name[];
 };
 
@@ -80,14 +85,18 @@ void	ps_server_name(const struct digest *, char out[PS_NAME_LEN]);
 /* A client's names. A zeroed map is empty; it stays at its address. */
 void	ps_map_release(struct ps_map *);
 struct ps_entry *ps_map_find(const struct ps_map *, const char *name);
-/* Adds a name that is not there; takes over the reference. NULL: no memory,
- * and the reference stays the caller's. */
+/* Adds a name that is not there; takes over the reference to the statement.
+ * The entry is the map's. NULL: no memory, and the reference stays the
+ * caller's. */
 struct ps_entry *ps_map_add(struct ps_map *, const char *name,
 	    struct ps_statement *) MUST_CHECK;
-/* Takes an entry out; the caller owns it (ps_entry_free()), or puts it back. */
+/* Takes an entry out, if it is in; the map's reference is dropped. */
 void	ps_map_take(struct ps_map *, struct ps_entry *);
+/* Puts one back that was taken out (the map has its own reference again),
+ * unless it is gone or its name was given away meanwhile. */
 int	ps_map_put_back(struct ps_map *, struct ps_entry *) MUST_CHECK;
-void	ps_entry_free(struct ps_entry *);	/* NULL is legal */
+struct ps_entry *ps_entry_ref(struct ps_entry *);
+void	ps_entry_unref(struct ps_entry *);	/* NULL is legal */
 static inline size_t
 ps_map_count(const struct ps_map *m)
 {

@@ -35,6 +35,7 @@
 #include "common/digest.h"
 
 struct ps_entry;
+struct ps_statement;
 
 enum request_kind {
 	REQUEST_FORWARD,
@@ -57,8 +58,8 @@ enum request_why {
 
 /*
  * One entry. `type` is the message's type byte, which says what reply ends
- * it. The queue never looks at `entry` and `digest`; it keeps them for
- * undoing what an error drops.
+ * it. The queue never looks into the pointers and the digest; it keeps them
+ * for undoing what an error drops, and who takes an entry out owns them.
  */
 struct request {
 	uint8_t		 kind;
@@ -68,8 +69,10 @@ struct request {
 	bool		 copy_end;	/* CopyDone or CopyFail was sent
 					 * right behind it */
 	bool		 named;		/* P, C: of a statement with a name */
+	bool		 sets_unnamed;	/* P, C, Q: changes the client's */
 	struct ps_entry	*entry;		/* what it did to the client's names:
-					 * P added, C took out (and owns) */
+					 * P added, C took out; counted */
+	struct ps_statement *unnamed;	/* sets_unnamed: what it was before */
 	const char	*sqlstate;	/* DOOMED: static text */
 	char		*text;		/* DOOMED: our message, owned */
 	struct digest	 digest;	/* of the named statement; what it did

@@ -214,12 +214,8 @@ drop_requests(struct server *s)
 {
 	struct request r;
 
-	while (requests_pop_newest(&s->requests, &r)) {
-		free(r.text);
-		/* What a Close took out of its map is the queue's. */
-		if (r.type == WIRE_FE_CLOSE)
-			ps_entry_free(r.entry);
-	}
+	while (requests_pop_newest(&s->requests, &r))
+		server_forget_request(&r);
 }
 
 /* Its place is free: for its own pool's waiters, or for another pool's. */
@@ -581,26 +577,6 @@ clean_up(struct server *s, const char *sql)
 	return ok;
 }
 
-/*
- * The replies are nobody's any more, and the client's names are about to go.
- * What the server will know of statements is still kept.
- */
-static void
-disown_requests(struct server *s)
-{
-	size_t	i;
-
-	for (i = 0; i < s->requests.count; i++) {
-		struct request *r = requests_at(&s->requests, i);
-
-		if (r->type != WIRE_FE_PARSE)
-			continue;
-		r->entry = NULL;
-		if (r->kind == REQUEST_FORWARD)
-			r->kind = REQUEST_SKIP;
-	}
-}
-
 void
 server_drained(struct server *s)
 {
@@ -632,7 +608,6 @@ server_abandon(struct server *s, bool partial_message)
 		settle(s);
 		return;
 	}
-	disown_requests(s);
 	if (!clean_up(s, NULL)) {
 		server_close(s, "out of memory");
 		return;

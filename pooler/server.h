@@ -160,6 +160,8 @@ void	server_arm(struct server *);
 void	server_logged_in(struct server *);
 void	server_relay_init(struct server *);
 void	server_feed(struct server *, struct lent *, const char *, size_t);
+/* Frees what a request that has left the queue owns. */
+void	server_forget_request(struct request *);
 /* Answers FAKE requests whose turn has come. False: the client is gone. */
 bool	server_answer_fakes(struct server *);
 /* After anything was relayed: lets go of the server if all is done. */

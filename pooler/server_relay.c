@@ -56,8 +56,8 @@ put_fake(struct request *r, struct buf *b)
 		wire_put_empty(b, WIRE_BE_PARSE_COMPLETE);
 	} else if (r->type == WIRE_FE_CLOSE) {
 		wire_put_empty(b, WIRE_BE_CLOSE_COMPLETE);
-		ps_entry_free(r->entry);
 	}
+	server_forget_request(r);
 }
 
 bool
@@ -84,16 +84,15 @@ server_answer_fakes(struct server *s)
 
 /* ---- errors ---- */
 
-/* A Parse or Close of the unnamed statement was not done, or perhaps. */
-static void
-undo_unnamed(struct server *s, struct client *c, const struct request *r)
+void
+server_forget_request(struct request *r)
 {
-	s->unnamed_state = UNNAMED_UNKNOWN;
-	if (c != NULL && r->kind == REQUEST_FORWARD &&
-	    r->type == WIRE_FE_PARSE) {
-		ps_unref(c->unnamed);
-		c->unnamed = NULL;
-	}
+	free(r->text);
+	ps_entry_unref(r->entry);
+	ps_unref(r->unnamed);
+	r->text = NULL;
+	r->entry = NULL;
+	r->unnamed = NULL;
 }
 
 /* The names follow what the server has not done. False without memory. */
@@ -101,40 +100,80 @@ static bool
 undo(struct server *s, struct request *r)
 {
 	struct client *c = listener(s);
+	struct ps_entry *e = r->entry;
 
-	free(r->text);
-	if (r->type != WIRE_FE_PARSE && r->type != WIRE_FE_CLOSE)
+	if (!r->named)
 		return true;
-	if (!r->named) {
-		undo_unnamed(s, c, r);
-		return true;
-	}
-	if (r->type == WIRE_FE_PARSE) {
-		if (r->kind != REQUEST_FAKE)
-			ps_set_remove(&s->known, &r->digest);
-		if (r->entry != NULL && c != NULL) {
-			ps_map_take(&c->statements, r->entry);
-			ps_entry_free(r->entry);
-		}
-		return true;
-	}
-	/* A Close of ours that made room, or one of the client's. */
-	if (r->kind == REQUEST_SKIP)
+	if (r->type == WIRE_FE_CLOSE && r->kind == REQUEST_SKIP)
 		return ps_set_add(&s->known, &r->digest) == 0;
-	if (r->entry != NULL && (c == NULL ||
-	    ps_map_put_back(&c->statements, r->entry) != 0))
-		ps_entry_free(r->entry);
+	if (r->type == WIRE_FE_CLOSE)
+		return c == NULL || e == NULL ||
+		    ps_map_put_back(&c->statements, e) == 0;
+	if (r->kind != REQUEST_FAKE)
+		ps_set_remove(&s->known, &r->digest);
+	if (e != NULL) {
+		e->gone = true;
+		if (c != NULL)
+			ps_map_take(&c->statements, e);
+	}
 	return true;
 }
 
-static bool
-drop_failed(struct server *s)
+/*
+ * The client's unnamed statement is what it was before the messages that an
+ * error dropped. If one that was sent later has changed it since, then that
+ * is what it was before that one.
+ */
+static void
+undo_unnamed(struct server *s, struct ps_statement *before)
 {
-	struct request r;
-	bool	ok = true;
+	struct client *c = listener(s);
+	size_t	i;
 
-	while (requests_drop(&s->requests, &r))
+	for (i = 0; i < s->requests.count; i++) {
+		struct request *r = requests_at(&s->requests, i);
+
+		if (r->sets_unnamed) {
+			ps_unref(r->unnamed);
+			r->unnamed = before;
+			return;
+		}
+	}
+	if (c == NULL) {
+		ps_unref(before);
+		return;
+	}
+	ps_unref(c->unnamed);
+	c->unnamed = before;
+}
+
+/* `failed` is the head: PostgreSQL has dropped its unnamed statement before
+ * anything in it could fail. */
+static bool
+drop_failed(struct server *s, const struct request *failed)
+{
+	struct ps_statement *before = NULL;
+	struct request r;
+	bool	ok = true, unnamed = false;
+
+	/* It may be, or not, what one of these has made it. */
+	s->unnamed_state = UNNAMED_UNKNOWN;
+	while (requests_drop(&s->requests, &r)) {
 		ok = undo(s, &r) && ok;
+		if (r.sets_unnamed) {
+			ps_unref(before);
+			before = r.unnamed;
+			r.unnamed = NULL;
+			unnamed = true;
+		}
+		server_forget_request(&r);
+	}
+	if (failed->sets_unnamed) {
+		ps_unref(before);
+		before = NULL;
+	}
+	if (unnamed)
+		undo_unnamed(s, before);
 	return ok;
 }
 
@@ -236,7 +275,7 @@ judge_error(struct server *s, struct relay_msg *m)
 		if (fate == FATE_CLOSED)
 			return fate;
 	}
-	if (rep.failed && !drop_failed(s))
+	if (rep.failed && !drop_failed(s, &rep.done))
 		return FATE_BAD;
 	return fate;
 }
@@ -280,6 +319,7 @@ judge_ready(struct server *s, struct relay_msg *m)
 		return FATE_BAD;
 	if (requests_reply(&s->requests, m->type, &rep) != 0)
 		return FATE_BAD;
+	server_forget_request(&rep.done);
 	s->tx = tx;
 	if (s->pool->mode == POOL_MODE_STATEMENT && tx != WIRE_TX_IDLE &&
 	    c != NULL) {
@@ -439,6 +479,7 @@ judge_reply(struct server *s, struct relay_msg *m)
 	if (m->type == WIRE_BE_COMMAND_COMPLETE)
 		s->copy_in = false;
 	if (rep.completes) {
+		server_forget_request(&rep.done);
 		/* Those behind it may be ours to answer. */
 		m->notify = !requests_empty(&s->requests) &&
 		    requests_at(&s->requests, 0)->kind == REQUEST_FAKE;

@@ -82,17 +82,27 @@ START_TEST(names)
 	ck_assert_str_eq(e->name, "s4711");
 	ck_assert_str_eq(e->statement->text, "Y");
 	/* Closed, and put back because the Close failed. */
+	parked = ps_entry_ref(e);
+	ps_map_take(&m, e);
 	ps_map_take(&m, e);
 	ck_assert_ptr_null(ps_map_find(&m, "s4711"));
-	parked = e;
 	ck_assert_int_eq(ps_map_put_back(&m, parked), 0);
 	ck_assert_ptr_eq(ps_map_find(&m, "s4711"), e);
+	ck_assert_int_eq(ps_map_put_back(&m, parked), 0);
+	ck_assert_uint_eq(e->refs, 2);
+	/* What never came to be, or was deallocated, does not come back. */
+	ps_map_take(&m, e);
+	e->gone = true;
+	ck_assert_int_eq(ps_map_put_back(&m, e), 0);
+	ck_assert_ptr_null(ps_map_find(&m, "s4711"));
+	e->gone = false;
+	ck_assert_int_eq(ps_map_put_back(&m, e), 0);
 	/* A parked entry keeps its statement when the map is gone. */
 	ps_map_take(&m, e);
 	ps_map_release(&m);
 	ck_assert_uint_eq(t.statements.count, 1);
-	ps_entry_free(e);
-	ps_entry_free(NULL);
+	ps_entry_unref(parked);
+	ps_entry_unref(NULL);
 	ps_table_release(&t);
 }
 END_TEST
