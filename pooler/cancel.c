@@ -131,7 +131,6 @@ cancel_request(struct worker *w, uint64_t key, int fd)
 	case CLIENT_LINKING:
 	case CLIENT_REFUSED:
 	case CLIENT_CONSOLE:
-	case CLIENT_CANCEL:
 	case CLIENT_CLOSED:
 	case CLIENT_STATES_:
 		break;

@@ -22,7 +22,7 @@
 #define TO(state)	(1u << CLIENT_##state)
 static const unsigned client_moves[CLIENT_STATES_] = {
 	[CLIENT_FIRST] = TO(TLS) | TO(AUTH) | TO(WORK) | TO(AUTH_QUERY) |
-	    TO(WELCOME) | TO(IDLE) | TO(CONSOLE) | TO(CANCEL),
+	    TO(WELCOME) | TO(IDLE) | TO(CONSOLE),
 	[CLIENT_TLS] = TO(FIRST),
 	[CLIENT_AUTH] = TO(WORK) | TO(WELCOME) | TO(IDLE) | TO(CONSOLE),
 	[CLIENT_WORK] = TO(AUTH) | TO(WELCOME) | TO(IDLE) | TO(CONSOLE),
@@ -36,7 +36,6 @@ static const unsigned client_moves[CLIENT_STATES_] = {
 	[CLIENT_REFUSED] = TO(IDLE),
 	[CLIENT_CONSOLE] = TO(COMMAND),
 	[CLIENT_COMMAND] = TO(CONSOLE),
-	[CLIENT_CANCEL] = 0,
 	[CLIENT_CLOSED] = 0,
 };
 #undef TO
@@ -506,7 +505,6 @@ on_data(struct client *c, struct lent *l, const char *bytes, size_t n)
 	case CLIENT_WAITING:
 	case CLIENT_LINKING:
 	case CLIENT_COMMAND:
-	case CLIENT_CANCEL:
 		/* We do not receive in these states. */
 		client_close(c, "bad packet");
 		return;

@@ -3,7 +3,7 @@
  * client - one application connection, from accept to close.
  *
  *	FIRST -> TLS -> FIRST -> AUTH <-> WORK -> (AUTH_QUERY) -> WELCOME
- *	      \-> CANCEL                                             |
+ *	                                                             |
  *	                 COMMAND <-> CONSOLE <- - - - - - - - - - - -+
  *	                      WAITING <-> IDLE <- - - - - - - - - - -+
  *	                      |     \      ^ |
@@ -57,7 +57,6 @@ struct worker;
 	X(REFUSED,	"idle",		"the end of a request we refused") \
 	X(CONSOLE,	"idle",		"its next admin command") \
 	X(COMMAND,	"active",	"the end of its admin command") \
-	X(CANCEL,	"active_cancel_req", "the delivery of its cancel") \
 	X(CLOSED,	"closed",	"nothing")
 
 enum client_state {

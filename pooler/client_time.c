@@ -77,7 +77,6 @@ next_due(const struct client *c)
 	case CLIENT_REFUSED:
 	case CLIENT_CONSOLE:
 	case CLIENT_COMMAND:
-	case CLIENT_CANCEL:
 	case CLIENT_CLOSED:
 	case CLIENT_STATES_:
 		break;
@@ -211,7 +210,6 @@ client_on_deadline(struct deadline *d)
 	case CLIENT_REFUSED:
 	case CLIENT_CONSOLE:
 	case CLIENT_COMMAND:
-	case CLIENT_CANCEL:
 	case CLIENT_CLOSED:
 	case CLIENT_STATES_:
 		return;
