@@ -15,7 +15,8 @@
  * but a cancel request for its last query is on its way and must not hit the
  * next one. DRAINING: its client vanished; it is cleaned up and kept.
  * MOVING: handed to another worker, touched by nobody.
- * Login is in server_login.c, relaying in server_relay.c.
+ * Login is in server_login.c, its life between clients in server_use.c,
+ * relaying in server_relay.c.
  */
 #ifndef POOLER_SERVER_H
 #define POOLER_SERVER_H
@@ -168,6 +169,8 @@ bool	server_answer_fakes(struct server *);
 void	server_check_release(struct server *);
 /* Queues a simple query of ours (SKIP) and sends it. */
 bool	server_query(struct server *, const char *sql, enum request_why why);
+/* It is older than server_lifetime. */
+bool	server_lifetime_over(const struct server *);
 /* A query of ours in state TESTED, or a step of DRAINING, has succeeded. */
 void	server_tested(struct server *, enum request_why why);
 void	server_drained(struct server *);
