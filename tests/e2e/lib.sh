@@ -284,7 +284,7 @@ pooler_start() {
 	    2>&1 &
 	pooler_pid=$!
 	pids+=("$pooler_pid")
-	until_true 20 pooler_ready || {
+	until_true 20 pooler_ready && ! gone "$pooler_pid" || {
 		cat "$tmp/pooler.out" "$tmp/pooler.log" 2>&1 | tail -9 |
 		    sed 's/^/# /'
 		echo "Bail out! the pooler does not start"
@@ -292,7 +292,7 @@ pooler_start() {
 	}
 }
 pooler_ready() {
-	kill -0 "$pooler_pid" || return 0
+	gone "$pooler_pid" && return 0
 	pg_isready -q -h "$tmp" -p "$port" -U pgbouncer -d pgbouncer
 }
 
