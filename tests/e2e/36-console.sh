@@ -62,7 +62,7 @@ is "SHOW LISTS: rows" "databases users peers pools peer_pools free_clients used_
     "$(console 'SHOW LISTS' | cut -d'|' -f1 | tr '\n' ' ' | sed 's/ $//')"
 is "SHOW TOTALS: rows" 24 "$(console 'SHOW TOTALS' | wc -l)"
 is "SHOW STATE" "active|yes paused|no" \
-    "$(console 'SHOW STATE' | tr '\n' ' ' | sed 's/ $//')"
+    "$(console 'SHOW STATE' | grep -v '^holding|' | tr '\n' ' ' | sed 's/ $//')"
 like "SHOW VERSION" "PgBouncer 1.*" "$(console 'SHOW VERSION')"
 is "which is --version's first line" "$("$POOLER" --version | head -1)" \
     "$(console 'SHOW VERSION')"
@@ -151,7 +151,7 @@ x< C:PAUSE Z:I
 a> Q 'select 1'
 silent a 300
 x> Q 'show state'
-x< T D:active* D:paused|yes C Z:I
+x< T D:active* D:paused|yes ... C Z:I
 x> Q 'pause'
 x< 'E:08P01:already paused' Z:I
 x> Q resume
@@ -216,22 +216,27 @@ a> Q 'select pg_backend_pid()'
 a< T D C Z:I
 let p2 a
 differ ${p1} ${p2}
-
-test Ctrl-C on a waiting PAUSE resumes
-open x 'dbname=pgbouncer user=admin'
-open a dbname=one
-a> Q begin
-a< C Z:T
-x> Q pause
-silent x 200
-cancel x
-x< ...  Z:I
-a> Q commit
-a< C Z:I
-open b dbname=one
-b> Q 'select 1'
-b< T D:1 C Z:I
 DRIVE
+
+# PgBouncer 1.26.1 answers this PAUSE at once, with a transaction running.
+if is_ours; then
+	talk <<-'DRIVE'
+	test Ctrl-C on a waiting PAUSE resumes
+	open x 'dbname=pgbouncer user=admin'
+	open a dbname=two
+	a> Q begin
+	a< C Z:T
+	x> Q pause
+	silent x 200
+	cancel x
+	x< ...  Z:I
+	a> Q commit
+	a< C Z:I
+	open b dbname=one
+	b> Q 'select 1'
+	b< T D:1 C Z:I
+	DRIVE
+fi
 
 # An id and its client; writing to one that is gone is no reason to die.
 trap '' PIPE
@@ -250,7 +255,7 @@ fell() {
 	grep -q 'admin forced disconnect' "$tmp/victim.out"
 }
 succeeds "the client is told why" until_true 5 fell
-is "states in SHOW CLIENTS" active \
+is "states in SHOW CLIENTS" idle \
     "$(console 'SHOW CLIENTS' | awk -F'|' '$3 == "pgbouncer" { print $5 }')"
 for text in "PAUSE command issued" "RESUME command issued" \
     "PAUSE 'one' command issued" "KILL 'one' command issued" \

@@ -1,0 +1,285 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# sanitizers
+#
+# What goes wrong: rubbish on the socket, a server that dies, lies or is not
+# there. The pooler says so and goes on.
+
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+pg_start
+free_port nobody
+databases="one = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size=1
+two = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size=2
+nodb = host=$tmp port=$pg_port dbname=missing user=postgres
+norole = host=$tmp port=$pg_port dbname=postgres user=missing
+down = host=127.0.0.1 port=$nobody dbname=postgres user=postgres"
+pooler_ini 'server_login_retry = 1' 'client_login_timeout = 3' \
+    'max_client_conn = 200'
+pooler_start
+pooler_env
+alive() {
+	is "$1: the pooler goes on" 1 "$(sql 'select 1' one)"
+}
+
+talk <<'DRIVE'
+test rubbish instead of a startup packet
+raw x
+x! '\xff\xff\xff\xff\xff\xff\xff\xff'
+x< ... EOF
+
+test a startup packet of two gigabytes
+raw x
+x! '\x7f\xff\xff\xff\x00\x03\x00\x00user\x00alice\x00\x00'
+x< ... EOF
+
+test a length shorter than itself
+raw x
+x! '\x00\x00\x00\x03'
+x< ... EOF
+
+test HTTP
+raw x
+x! 'GET / HTTP/1.1\n\n\n\n'
+x< ... EOF
+
+test protocol 2
+raw x
+x! '\x00\x00\x00\x08\x00\x02\x00\x00'
+x< 'E:08P01:old V2 protocol not supported' EOF
+
+test no user
+raw x
+x! '\x00\x00\x00\x13\x00\x03\x00\x00database\x00x\x00\x00'
+x< E:08P01:* EOF
+
+test startup without its last byte
+raw x
+x! '\x00\x00\x00\x13\x00\x03\x00\x00user\x00alice\x00'
+x< E:08P01:* EOF
+
+test a query before the startup packet
+raw x
+x! 'Q\x00\x00\x00\x0dselect 1\x00'
+x< ... EOF
+
+test a password before the startup packet
+raw x
+x! 'p\x00\x00\x00\x08abc\x00'
+x< ... EOF
+
+test a startup packet in pieces of one byte is fine
+raw x
+x! '\x00'
+sleep 20
+x! '\x00\x00'
+sleep 20
+x! '\x21\x00\x03\x00\x00us'
+sleep 20
+x! 'er\x00alice\x00data'
+sleep 20
+x! 'base\x00two\x00\x00'
+x< R:0 ... Z:I
+
+test protocol 3.2 is negotiated down
+raw x
+x! '\x00\x00\x00\x21\x00\x03\x00\x02user\x00alice\x00database\x00two\x00\x00'
+x< v R:0 ... Z:I
+
+test SSLRequest without TLS gets N, GSSENCRequest too, then the login
+raw x
+x! '\x00\x00\x00\x08\x04\xd2\x16\x2f'
+sleep 50
+raw y
+y! '\x00\x00\x00\x08\x04\xd2\x16\x30'
+
+test a message nobody knows
+open a dbname=one
+a! '~\x00\x00\x00\x04'
+a< ... EOF
+
+test a message of negative length
+open a dbname=one
+a! 'Q\xff\xff\xff\xf0'
+a< ... EOF
+
+test a message of length zero
+open a dbname=one
+a! 'Q\x00\x00\x00\x00'
+a< ... EOF
+
+test a second startup packet after the login
+open a dbname=one
+a! '\x00\x00\x00\x21\x00\x03\x00\x00user\x00alice\x00database\x00two\x00\x00'
+a< ... EOF
+
+test Parse with a text that does not end
+open a dbname=one
+a! 'P\x00\x00\x00\x0anoendx'
+a! 'S\x00\x00\x00\x04'
+a< ... E ...  EOF
+
+test Bind cut in its counts
+open a dbname=one
+a> P s 'select 1' ; S
+a< 1 Z:I
+a! 'B\x00\x00\x00\x09\x00s\x00\x00\x05'
+a! 'S\x00\x00\x00\x04'
+a< E:08P01:*
+
+test half a message, then nothing, then gone
+open a dbname=one
+a! 'Q\x00\x00\x10\x00select'
+sleep 100
+reset a
+open b dbname=one
+b> Q 'select 1'
+b< T D:1 C Z:I
+
+test half a message at the end of a batch, then gone
+open a dbname=one
+a> P '' 'select 1' ; B ''
+a! 'E\x00\x00'
+sleep 100
+reset a
+open b dbname=one
+b> Q 'select 1'
+b< T D:1 C Z:I
+
+test a startup parameter nobody supports
+openfail 'dbname=one options=-cnonsense=1' '*unsupported startup parameter in options: nonsense*'
+openfail 'dbname=one options=--=1' '*'
+openfail 'dbname=one options=-c=' '*'
+
+test a cancel request of the wrong length
+raw x
+x! '\x00\x00\x00\x0c\x04\xd2\x16\x2e\x00\x00\x00\x01'
+x< ... EOF
+DRIVE
+alive "rubbish"
+
+# Random bytes, in the login and behind it.
+for i in $(seq 30); do
+	head -c $((i * 37)) /dev/urandom |
+	    timeout 5 socat -t 0.1 - "UNIX-CONNECT:$tmp/.s.PGSQL.$port" \
+	    >/dev/null 2>&1
+done
+alive "30 times random bytes"
+hundred() {
+	local i fds=()
+	for i in $(seq 100); do
+		exec {fd}<>"/dev/tcp/127.0.0.1/$port" && fds+=("$fd")
+	done
+	sql 'select 1' one
+	for fd in "${fds[@]}"; do
+		exec {fd}>&-
+	done
+}
+is "100 connections that say nothing hold nobody up" 1 "$(hundred)"
+
+talk <<'DRIVE'
+test the server has no such database
+openfail dbname=nodb '*database "missing" does not exist*'
+
+test the server has no such role
+openfail dbname=norole '*role "missing" does not exist*'
+
+test nobody listens there
+mark
+openfail dbname=down '*'
+took 0 12000
+
+test a server process is killed in the middle of a query
+open a dbname=one
+open k dbname=two
+a> Q 'select pg_backend_pid()'
+a< T D C Z:I
+let pid a
+a> Q 'select pg_sleep(30)'
+sleep 200
+k> Q 'select pg_terminate_backend(${pid})'
+k< T D:t C Z:I
+a< ... E ... EOF
+
+test a server process is killed in a transaction, the client is told
+open a dbname=one
+open k dbname=two
+a> Q 'begin; select pg_backend_pid()'
+a< C T D C Z:T
+let pid a
+k> Q 'select pg_terminate_backend(${pid})'
+k< T D:t C Z:I
+a< E ... EOF
+
+test a server process is killed while it is idle: nobody notices
+open a dbname=one
+open k dbname=two
+a> Q 'select pg_backend_pid()'
+a< T D C Z:I
+let pid a
+k> Q 'select pg_terminate_backend(${pid})'
+k< T D:t C Z:I
+sleep 200
+a> Q 'select 2'
+a< T D:2 C Z:I
+DRIVE
+succeeds "log: server conn crashed? or the server's own words" \
+    grep -qE 'server conn crashed|terminating connection' "$tmp/pooler.log"
+
+# The whole server is killed and comes back.
+talk < <(cat <<DRIVE
+test PostgreSQL is killed under a running query
+open a dbname=one
+open b dbname=two
+b> Q 'select 1'
+b< T D:1 C Z:I
+a> Q 'select pg_sleep(30)'
+sleep 200
+sh 'kill -9 $(head -1 "$tmp/data/postmaster.pid")'
+DRIVE
+)
+for p in $(pgrep -u "$(id -u)" -f "postgres.*-D $tmp/data"); do
+	until_true 10 gone "$p"
+done
+sleep 1
+rm -f "$tmp/data/postmaster.pid" "$tmp/.s.PGSQL.$pg_port"*
+out=$(timeout 20 psql -XAtq -h "$tmp" -p "$port" -U alice one -c 'select 1' 2>&1)
+is "the server is down: an error, not a hang" 2 $?
+pg_start
+back() {
+	[ "$(timeout 5 psql -XAtq -h "$tmp" -p "$port" -U alice one -c \
+	    'select 1' 2>&1)" = 1 ]
+}
+succeeds "PostgreSQL comes back: so do we" until_true 15 back
+is "no client is left waiting" 0 "$(column 'SHOW POOLS' cl_waiting 'one|postgres')"
+
+# A server that is none: it accepts and says nothing, or something strange.
+console "SET server_connect_timeout = 1" >/dev/null
+fake() {
+	free_port fake_port
+	socat "TCP-LISTEN:$fake_port,bind=127.0.0.1,fork,reuseaddr" "$1" &
+	fake_pid=$!
+	pids+=("$fake_pid")
+	until_true 5 eval '(: </dev/tcp/127.0.0.1/$fake_port)'
+	sed -i "/^fake /d; s/^one = /fake = host=127.0.0.1 port=$fake_port dbname=x user=postgres\n&/" \
+	    "$tmp/pooler.ini"
+	console RELOAD >/dev/null
+	console "SET server_connect_timeout = 1" >/dev/null
+	timeout 25 psql -XAtq -h "$tmp" -p "$port" -U alice fake -c 'select 1' \
+	    >"$tmp/fake.out" 2>&1
+	echo $? >"$tmp/fake.rc"
+	stop_pid "$fake_pid"
+}
+fake "SYSTEM:sleep 30"
+is "a server that never answers: the client is told" 2 "$(cat "$tmp/fake.rc")"
+succeeds "log: connect timeout" logged "connect timeout"
+fake "SYSTEM:echo hello; sleep 5"
+is "a server that speaks something else" 2 "$(cat "$tmp/fake.rc")"
+fake "SYSTEM:printf 'R\\\\377\\\\377\\\\377\\\\377aaaa'; sleep 5"
+is "a server that sends an immense message" 2 "$(cat "$tmp/fake.rc")"
+fake "SYSTEM:true"
+is "a server that hangs up" 2 "$(cat "$tmp/fake.rc")"
+alive "strange servers"
+pooler_stop
+done_testing
