@@ -246,6 +246,7 @@ sleep 1
 rm -f "$tmp/data/postmaster.pid" "$tmp/.s.PGSQL.$pg_port"*
 out=$(timeout 20 psql -XAtq -h "$tmp" -p "$port" -U alice one -c 'select 1' 2>&1)
 is "the server is down: an error, not a hang" 2 $?
+like "which says why" "*FATAL*server*" "$out"
 pg_start
 back() {
 	[ "$(timeout 5 psql -XAtq -h "$tmp" -p "$port" -U alice one -c \
