@@ -107,8 +107,6 @@ on_answer(struct loop_task *t)
 
 	if (c != NULL) {
 		c->command = NULL;
-		stats_add(&c->pool->stats[r->worker->id].sent,
-		    buf_len(&r->answer));
 		client_console_answer(c, &r->answer, true, r->close);
 	}
 	request_free(r);
@@ -118,6 +116,7 @@ void
 admin_console_welcome(struct buf *out)
 {
 	static const char *const status[][2] = {
+		{ "pgbouncer.version", PGBOUNCER_COMPAT },
 		{ "server_version", PGBOUNCER_COMPAT "/bouncer" },
 		{ "client_encoding", "UTF8" },
 		{ "server_encoding", "UTF8" },
@@ -172,7 +171,9 @@ answer_error(struct admin_request *r, const char *sqlstate, const char *text)
 	struct wire_error e = { .severity = "ERROR", .sqlstate = sqlstate,
 	    .message = text };
 
-	log_error("%s%s", r->prefix, text);
+	log_error("%s", text);
+	if (r->pooler->config->opt.log_pooler_errors)
+		log_warning("%spooler error: %s", r->prefix, text);
 	buf_clear(&r->answer);
 	wire_put_error(&r->answer, WIRE_BE_ERROR, &e);
 	finish(r);

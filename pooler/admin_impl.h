@@ -89,6 +89,10 @@ void	admin_op_set(struct admin_request *);
 /* The wait was cancelled by its client; in admin_ops.c. */
 void	admin_op_cancelled(struct admin_request *);
 
+/* Users of the auth file, of [users], and whoever was seen, by name; n of
+ * them in an array to be freed, NULL without memory. */
+const char **admin_list_users(struct pooler *, size_t *n) MUST_CHECK;
+
 /* SHOW commands that live in files of their own. */
 admin_fn admin_show_stats, admin_show_stats_totals, admin_show_stats_averages,
 	 admin_show_totals;

@@ -88,7 +88,7 @@ op_pause(struct admin_request *r)
 	struct database *db;
 
 	if (atomic_load(&r->pooler->paused)) {
-		admin_error(r, "already suspended/paused");
+		admin_error(r, "already paused");
 		return;
 	}
 	if (!has_arg(r)) {
@@ -117,7 +117,7 @@ op_resume(struct admin_request *r)
 	}
 	if (!has_arg(r)) {
 		if (!atomic_load(&r->pooler->paused)) {
-			admin_error(r, "pooler is not paused/suspended");
+			admin_error(r, "pooler is not paused");
 			return;
 		}
 		log_command(r, "RESUME");
@@ -269,6 +269,23 @@ kill_server(struct server *s, void *db UNUSED)
 	server_close(s, "database removed");
 }
 
+/* As PgBouncer: each database that is in use is paused by itself. */
+static void
+pause_used(struct pooler *p)
+{
+	struct list_node *n, *tmp;
+
+	pthread_mutex_lock(&p->registry.lock);
+	LIST_FOREACH(n, tmp, &p->registry.databases) {
+		struct database *db = container_of(n, struct database,
+		    list_node);
+
+		if (!db->admin && !list_empty(&db->pools))
+			atomic_store(&db->paused, true);
+	}
+	pthread_mutex_unlock(&p->registry.lock);
+}
+
 static void
 op_kill(struct admin_request *r)
 {
@@ -280,7 +297,7 @@ op_kill(struct admin_request *r)
 	    .act = kill_server };
 
 	if (atomic_load(&p->paused)) {
-		admin_error(r, "already suspended/paused");
+		admin_error(r, "already paused");
 		return;
 	}
 	if (has_arg(r)) {
@@ -292,7 +309,7 @@ op_kill(struct admin_request *r)
 	if (db != NULL)
 		atomic_store(&db->paused, true);
 	else
-		atomic_store(&p->paused, true);
+		pause_used(p);
 	pause_apply(p);
 	clients.arg = servers.arg = db;
 	workers_call(p, walk_clients, &clients);
@@ -319,7 +336,7 @@ op_kill_client(struct admin_request *r)
 	uint64_t id;
 	int64_t	 n;
 
-	if (text_parse_int(r->words.arg, 10, &n) != 0 || n <= 0) {
+	if (text_parse_int(r->words.arg, 10, &n) != 0 || n < 0) {
 		admin_error(r, "invalid client pointer supplied");
 		return;
 	}

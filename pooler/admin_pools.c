@@ -278,11 +278,12 @@ admin_show_lists(struct admin_request *r)
 	struct table	 t;
 	size_t		 databases, users, pools;
 	int		 logins = atomic_load(&p->login_count);
+	const char	**names = admin_list_users(p, &users);
 
+	free(names);
 	workers_call(p, add_memory, &m);
 	pthread_mutex_lock(&reg->lock);
 	databases = list_count(&reg->databases);
-	users = list_count(&reg->users);
 	pools = list_count(&reg->pools);
 	pthread_mutex_unlock(&reg->lock);
 	table_begin(&t, &r->answer, "s:list i:items");

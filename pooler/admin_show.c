@@ -48,6 +48,8 @@ list_databases(struct pooler *p, size_t *n_out)
 static void
 put_console(struct table *t, const struct pooler *p)
 {
+	int64_t lifetime = config_server_lifetime(p->config, NULL);
+
 	table_text(t, NULL);
 	table_int(t, p->port);
 	table_text(t, CONFIG_ADMIN_DB);
@@ -55,7 +57,7 @@ put_console(struct table *t, const struct pooler *p)
 	table_int(t, 2);		/* as PgBouncer says; there is none */
 	table_int(t, 0);
 	table_int(t, 0);
-	table_int(t, 0);
+	table_int(t, lifetime / 1000000);
 	table_text(t, options_pool_mode_name(POOL_MODE_STATEMENT));
 	table_text(t, NULL);
 }
@@ -132,9 +134,8 @@ by_text(const void *a, const void *b)
 	return strcmp(*x, *y);
 }
 
-/* Users of the auth file, of [users], and whoever was seen; by name. */
-static const char **
-list_users(struct pooler *p, size_t *n_out)
+const char **
+admin_list_users(struct pooler *p, size_t *n_out)
 {
 	const struct config *c = p->config;
 	const char	   **all;
@@ -183,7 +184,7 @@ show_users(struct admin_request *r)
 	struct table	     t;
 	size_t		     i, n;
 
-	all = list_users(p, &n);
+	all = admin_list_users(p, &n);
 	if (all == NULL) {
 		admin_error(r, "no mem");
 		return;
@@ -262,7 +263,6 @@ show_state(struct admin_request *r)
 	table_begin(&t, &r->answer, "s:key s:value");
 	put_state(&t, "active", !paused && !holding);
 	put_state(&t, "paused", paused);
-	put_state(&t, "suspended", false);
 	put_state(&t, "holding", holding);
 	table_end(&t, "SHOW");
 	admin_done(r, NULL);
@@ -280,15 +280,27 @@ show_version(struct admin_request *r)
 	admin_done(r, NULL);
 }
 
+#define HELP_WIDTH	60
+
 static void
 show_help(struct admin_request *r)
 {
 	struct buf text = { 0 };
-	size_t	   i;
+	size_t	   i, line = HELP_WIDTH;
 
 	for (i = 0; i < admin_n_shows; i++) {
-		if (admin_shows[i].help != NULL)
-			buf_printf(&text, "\n\tSHOW %s", admin_shows[i].help);
+		const char *name = admin_shows[i].help;
+
+		if (name == NULL)
+			continue;
+		if (line + strlen(name) > HELP_WIDTH) {
+			buf_append_str(&text, "\n\tSHOW ");
+			line = 0;
+		} else {
+			buf_append_str(&text, "|");
+		}
+		buf_append_str(&text, name);
+		line += strlen(name) + 1;
 	}
 	buf_append_str(&text, "\n\tSET key = arg");
 	for (i = 0; i < admin_n_ops; i++)

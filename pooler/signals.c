@@ -54,7 +54,7 @@ static void
 on_usr1(struct pooler *p)
 {
 	if (atomic_load(&p->paused)) {
-		log_info("got SIGUSR1, but already paused/suspended");
+		log_info("got SIGUSR1, but already paused");
 		return;
 	}
 	log_info("got SIGUSR1, pausing all activity");
@@ -67,7 +67,7 @@ on_usr2(struct pooler *p)
 	if (shutting_down(p)) {
 		log_info("got SIGUSR2 while shutting down, ignoring");
 	} else if (!atomic_load(&p->paused)) {
-		log_info("got SIGUSR2, but not paused/suspended");
+		log_info("got SIGUSR2, but not paused");
 	} else {
 		log_info("got SIGUSR2, continuing from PAUSE");
 		pause_resume_all(p);
