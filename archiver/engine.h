@@ -86,6 +86,15 @@ typedef int verb_fn(const struct verb_call *, struct err *e);
 verb_fn	verb_archive_push;
 verb_fn	verb_archive_get;
 verb_fn	verb_serve;
+/* commands.c */
+verb_fn	verb_backup;		/* type=full; then expire-auto */
+verb_fn	verb_restore;
+verb_fn	verb_info;		/* text or JSON, by `output` */
+verb_fn	verb_check;
+verb_fn	verb_stanza_create;
+verb_fn	verb_stanza_upgrade;
+verb_fn	verb_expire;
+verb_fn	verb_verify;
 
 struct verb {
 	const char	*name;

@@ -94,11 +94,35 @@ check_target(const struct recovery *r, int64_t *time, uint64_t *lsn,
 	return 0;
 }
 
+/* The length of the name that a line of the file sets; 0 if none. */
+static size_t
+name_length(const char *line, const char *end)
+{
+	const char	*p = line;
+
+	while (p < end && ((*p >= 'a' && *p <= 'z') ||
+	    (*p >= 'A' && *p <= 'Z') || *p == '_' || *p == '.' ||
+	    text_is_digit(*p)))
+		p++;
+	return (size_t)(p - line);
+}
+
+/* The length of the name in "name=value"; 0 if it is nothing like it. */
+static size_t
+option_name_length(const char *option)
+{
+	const char	*end = option + strlen(option);
+	size_t		 n = name_length(option, end);
+
+	return n < 64 && option[n] == '=' ? n : 0;
+}
+
 int
 recovery_check(const struct recovery *r, int64_t *time, uint64_t *lsn,
     struct err *e)
 {
 	bool	has_target = r->target != NULL && r->target[0] != '\0';
+	size_t	i;
 
 	if (needs_target(r->type) && !has_target) {
 		err_set(e, ERR_USAGE, "this type of restore needs a target");
@@ -132,20 +156,15 @@ recovery_check(const struct recovery *r, int64_t *time, uint64_t *lsn,
 		err_set(e, ERR_USAGE, "\"%s\" is not a timeline", r->timeline);
 		return err_hint(e, "it is latest, current or a number");
 	}
+	for (i = 0; i < r->option_count; i++) {
+		if (option_name_length(r->options[i]) > 0)
+			continue;
+		err_set(e, ERR_USAGE, "\"%s\" is not a setting",
+		    r->options[i]);
+		return err_hint(e, "write it like --recovery-option="
+		    "recovery_min_apply_delay=5min");
+	}
 	return check_target(r, time, lsn, e);
-}
-
-/* The length of the name that a line of the file sets; 0 if none. */
-static size_t
-name_length(const char *line, const char *end)
-{
-	const char	*p = line;
-
-	while (p < end && ((*p >= 'a' && *p <= 'z') ||
-	    (*p >= 'A' && *p <= 'Z') || *p == '_' || *p == '.' ||
-	    text_is_digit(*p)))
-		p++;
-	return (size_t)(p - line);
 }
 
 static bool
@@ -199,21 +218,34 @@ put(struct buf *out, const char *name, const char *value)
 	buf_append_str(out, "'\n");
 }
 
+/*
+ * With a numeric offset: at the time PostgreSQL reads its configuration it
+ * knows no zone by name yet, not even Z.
+ */
+static void
+put_time(struct buf *out, const char *target)
+{
+	char	stamp[TEXT_STAMP_MAX], *z;
+	int64_t	time;
+
+	if (text_parse_rfc3339(target, &time) != 0)
+		return;		/* recovery_check() saw to it */
+	text_print_rfc3339(time, stamp);
+	z = strchr(stamp, 'Z');
+	if (z != NULL)
+		*z = '\0';
+	buf_printf(out, "recovery_target_time = '%s+00'\n", stamp);
+}
+
 static void
 put_target(const struct recovery *r, struct buf *out)
 {
-	char	stamp[TEXT_STAMP_MAX];
-	int64_t	time = 0;
-
 	switch (r->type) {
 	case RECOVERY_IMMEDIATE:
 		put(out, "recovery_target", "immediate");
 		break;
 	case RECOVERY_TIME:
-		if (text_parse_rfc3339(r->target, &time) == 0) {
-			put(out, "recovery_target_time",
-			    text_print_rfc3339(time, stamp));
-		}
+		put_time(out, r->target);
 		break;
 	case RECOVERY_XID:
 		put(out, "recovery_target_xid", r->target);
@@ -234,6 +266,9 @@ void
 recovery_settings(const struct recovery *r, const char *label,
     const char *text, size_t n, struct buf *out)
 {
+	char	name[64];
+	size_t	i;
+
 	copy_settings(text, n, out);
 	buf_printf(out, "# restored from backup %s by homelab-archiver\n",
 	    label);
@@ -252,6 +287,13 @@ recovery_settings(const struct recovery *r, const char *label,
 		put(out, "recovery_target_timeline", r->timeline);
 	else if (r->type == RECOVERY_IMMEDIATE)
 		put(out, "recovery_target_timeline", "current");
+	if (r->archive_off)
+		put(out, "archive_mode", "off");
+	for (i = 0; i < r->option_count; i++) {
+		n = option_name_length(r->options[i]);
+		snprintf(name, sizeof(name), "%.*s", (int)n, r->options[i]);
+		put(out, name, r->options[i] + n + 1);
+	}
 }
 
 const char *

@@ -33,6 +33,10 @@ struct recovery {
 	const char	*action;	/* pause, promote, shutdown */
 	const char	*timeline;	/* latest, current, or a number */
 	const char	*restore_command;
+	bool		 archive_off;	/* set archive_mode = off: a clone */
+	/* Further settings, "name=value"; they win over those above. */
+	char *const	*options;
+	size_t		 option_count;
 };
 
 /*

@@ -19,6 +19,8 @@
 struct scan {
 	struct manifest	*m;
 	const char	*pgdata;
+	char *const	*exclude;
+	size_t		 exclude_count;
 	char		 version_dir[64];	/* PG_15_202209061 */
 	int		 depth;
 };
@@ -216,6 +218,23 @@ is_foreign(const struct scan *s, const char *path)
 	    strcmp(p + 1, s->version_dir) != 0;
 }
 
+/* Our rules, and what the caller does not want. */
+static enum exclude_verdict
+judge(const struct scan *s, const char *path, bool is_directory)
+{
+	size_t	i, n = strlen(path);
+
+	for (i = 0; i < s->exclude_count; i++) {
+		if (strncmp(s->exclude[i], path, n) != 0)
+			continue;
+		if (s->exclude[i][n] == '\0')
+			return EXCLUDE_SKIP;
+		if (is_directory && strcmp(s->exclude[i] + n, "/") == 0)
+			return EXCLUDE_EMPTY;
+	}
+	return exclude_path(path, is_directory);
+}
+
 static int
 scan_entry(struct scan *s, const struct names *siblings, const char *name,
     const char *path, struct err *e)
@@ -241,7 +260,7 @@ scan_entry(struct scan *s, const struct names *siblings, const char *name,
 		return errno == ENOENT ? 0 : err_sys(e, errno, "%s", full);
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
 		return 0;
-	verdict = exclude_path(path, S_ISDIR(st.st_mode));
+	verdict = judge(s, path, S_ISDIR(st.st_mode));
 	if (verdict == EXCLUDE_SKIP || is_foreign(s, path))
 		return 0;
 	if (S_ISREG(st.st_mode)) {
@@ -286,9 +305,11 @@ scan_directory(struct scan *s, const char *path, struct err *e)
 }
 
 int
-scan_data_directory(struct manifest *m, const char *pgdata, struct err *e)
+scan_data_directory(struct manifest *m, const char *pgdata,
+    char *const *exclude, size_t exclude_count, struct err *e)
 {
-	struct scan	s = { .m = m, .pgdata = pgdata };
+	struct scan	s = { .m = m, .pgdata = pgdata, .exclude = exclude,
+	    .exclude_count = exclude_count };
 
 	snprintf(s.version_dir, sizeof(s.version_dir), "PG_%d_%u",
 	    m->pg_version, m->catalog_version);

@@ -21,12 +21,16 @@ struct err;
 struct manifest;
 
 /*
- * Adds everything below `pgdata` to *m, in order of names, parents first.
+ * Adds everything below `pgdata` to *m, in order of names, parents first,
+ * without the `exclude_count` paths of `exclude` (relative to pgdata; of a
+ * directory, all that is in it, while one with a slash at its end stays
+ * as an empty directory).
  * m->pg_version and m->catalog_version must be set. Also sets m->size.
  * Errors: err_sys()'s with the path, ERR_LIMIT for a path that is too
  * long or links that lead in circles, ERR_NOMEM.
  */
 int	scan_data_directory(struct manifest *m, const char *pgdata,
-	    struct err *e) MUST_CHECK;
+	    char *const *exclude, size_t exclude_count, struct err *e)
+	    MUST_CHECK;
 
 #endif /* ARCHIVER_SCAN_H */

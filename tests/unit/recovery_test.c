@@ -97,6 +97,10 @@ assert_settings(const struct recovery *r, const char *before, const char *after)
 START_TEST(settings)
 {
 	struct recovery	r = { .restore_command = "get 'a\\b' %f" };
+	char		delay[] = "recovery_min_apply_delay=5 min=x";
+	char		nonsense[] = "nonsense";
+	char		*const options[] = { delay, nonsense };
+	struct err	e = { 0 };
 
 	assert_settings(&r, "", COMMENT
 	    "restore_command = 'get ''a\\\\b'' %f'\n");
@@ -113,7 +117,7 @@ START_TEST(settings)
 	    .target = "2026-11-21 04:00:00.25+01", .exclusive = true,
 	    .timeline = "3" };
 	assert_settings(&r, "", COMMENT
-	    "recovery_target_time = '2026-11-21T03:00:00.250000Z'\n"
+	    "recovery_target_time = '2026-11-21T03:00:00.250000+00'\n"
 	    "recovery_target_inclusive = 'false'\n"
 	    "recovery_target_action = 'promote'\n"
 	    "recovery_target_timeline = '3'\n");
@@ -127,6 +131,14 @@ START_TEST(settings)
 	r = (struct recovery){ .type = RECOVERY_NAME, .target = "it's\nme" };
 	assert_settings(&r, "", COMMENT "recovery_target_name = 'it''sme'\n");
 	ck_assert_str_eq(recovery_signal_file(&r), "recovery.signal");
+	r = (struct recovery){ .archive_off = true, .options = options,
+	    .option_count = 1 };
+	ck_assert_int_eq(recovery_check(&r, NULL, NULL, &e), 0);
+	assert_settings(&r, "", COMMENT "archive_mode = 'off'\n"
+	    "recovery_min_apply_delay = '5 min=x'\n");
+	r.option_count = 2;
+	ck_assert_int_eq(recovery_check(&r, NULL, NULL, &e), ERR_USAGE);
+	ck_assert_str_eq(e.msg, "\"nonsense\" is not a setting");
 	r.type = RECOVERY_STANDBY;
 	ck_assert_str_eq(recovery_signal_file(&r), "standby.signal");
 }

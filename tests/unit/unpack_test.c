@@ -175,7 +175,7 @@ setup(struct manifest *m)
 	m->catalog_version = 202209061;
 	m->block_size = 8192;
 	m->relseg_blocks = 131072;
-	ck_assert_int_eq(scan_data_directory(m, at("from", ""), &e), 0);
+	ck_assert_int_eq(scan_data_directory(m, at("from", ""), NULL, 0, &e), 0);
 }
 
 static void
@@ -352,7 +352,8 @@ START_TEST(bad_pages)
 	m.relseg_blocks = 131072;
 	ck_assert_int_eq(unlink(at("from", "base/5/104")), 0);
 	ck_assert_int_eq(unlink(at("from", "base/5/105")), 0);
-	ck_assert_int_eq(scan_data_directory(&m, at("from", ""), &e), 0);
+	ck_assert_int_eq(scan_data_directory(&m, at("from", ""), NULL,
+	    0, &e), 0);
 	ck_assert_int_eq(copy(&m, true, &e), 0);
 	f = manifest_find(&m, "base/5/400");
 	ck_assert_uint_eq(f->bad_count, 1);
@@ -473,6 +474,28 @@ START_TEST(small_files_at_hand)
 }
 END_TEST
 
+START_TEST(left_out_by_the_caller)
+{
+	char		file[] = "base/5/104", kept[] = "base/5x";
+	char		dir[] = "global", empty[] = "pg_tblspc/";
+	char		*const exclude[] = { file, kept, dir, empty };
+	struct manifest	m, all;
+	struct err	e = { 0 };
+
+	setup(&all);
+	manifest_init(&m);
+	ck_assert_int_eq(scan_data_directory(&m, at("from", ""), exclude,
+	    ARRAY_LEN(exclude), &e), 0);
+	ck_assert_ptr_null(manifest_find(&m, "base/5/104"));
+	ck_assert_ptr_nonnull(manifest_find(&m, "base/5/105"));
+	ck_assert_ptr_null(manifest_find(&m, "global/pg_control"));
+	ck_assert_uint_eq(m.space_count, 0);
+	ck_assert_uint_eq(m.dir_count, all.dir_count - 5);
+	manifest_release(&m);
+	teardown(&all);
+}
+END_TEST
+
 START_TEST(scan_errors)
 {
 	struct manifest	m;
@@ -480,7 +503,8 @@ START_TEST(scan_errors)
 
 	setup(&m);
 	ck_assert_int_eq(symlink("..", at("from", "base/5/circle")), 0);
-	ck_assert_int_eq(scan_data_directory(&m, at("from", ""), &e),
+	ck_assert_int_eq(scan_data_directory(&m, at("from", ""), NULL,
+	    0, &e),
 	    ERR_LIMIT);
 	ck_assert_ptr_nonnull(strstr(e.msg, "more than 32 levels deep"));
 	teardown(&m);
@@ -489,4 +513,4 @@ END_TEST
 
 UNIT_MAIN("unpack", there_and_back, files_change_while_they_are_read,
     bad_pages, damage_in_the_repository, failures_end_the_job,
-    small_files_at_hand, scan_errors)
+    small_files_at_hand, left_out_by_the_caller, scan_errors)

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/base.h"
+#include "archiver/check.h"
+
+#include <string.h>
+
+#include "archiver/backup.h"
+#include "archiver/catalog.h"
+#include "archiver/pgfiles.h"
+#include "archiver/pgserver.h"
+#include "archiver/stanza.h"
+#include "common/err.h"
+
+static int
+check_server(const struct catalog *c, size_t n, const struct pgserver *s,
+    const char *pgdata, struct err *e)
+{
+	struct pgcontrol control;
+	size_t	i;
+	int	rc;
+
+	rc = pgfiles_read_control(pgdata, &control, NULL, e);
+	if (rc == 0)
+		rc = pgserver_check_directory(s, pgdata, control.system_id, e);
+	if (rc == 0)
+		rc = pgserver_check_archiving(s, e);
+	for (i = 0; rc == 0 && i < n; i++) {
+		rc = store_check(c[i].store, &c[i].limits, e);
+		if (rc == 0)
+			rc = stanza_check(&c[i], control.system_id,
+			    control.version, e);
+	}
+	return rc;
+}
+
+int
+check_run(const struct catalog *c, size_t n, const struct check_request *req,
+    struct check_result *result, struct err *e)
+{
+	struct pgquery	*q;
+	struct pgserver	 s;
+	size_t		 i;
+	int		 rc;
+
+	memset(result, 0, sizeof(*result));
+	rc = pgquery_connect(&q, &req->server, req->db_timeout, e);
+	if (rc != 0)
+		return rc;
+	pgquery_set_limits(q, req->db_timeout, req->cancelled, req->arg);
+	rc = pgserver_init(&s, q, e);
+	if (rc == 0)
+		rc = check_server(c, n, &s, req->pgdata, e);
+	if (rc == 0 && s.in_recovery) {
+		result->standby = true;
+		goto out;
+	}
+	if (rc == 0)
+		rc = pgserver_switch_wal(&s, result->segment, e);
+	for (i = 0; rc == 0 && i < n; i++) {
+		rc = backup_await_wal(&c[i], s.system_id, result->segment,
+		    req->archive_timeout, e);
+		if (rc != 0)
+			err_wrap(e, "%s", store_name(c[i].store));
+	}
+out:
+	pgquery_close(q);
+	return rc;
+}
