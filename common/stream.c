@@ -230,7 +230,13 @@ stream_error(const struct stream *s)
 static void
 fail_tls(struct stream *s, const struct err *e)
 {
-	set_error(s, e->msg);
+	const char *prefix = "handshake failed: ";
+	const char *text = e->msg;
+
+	/* Who logs it says so in its own words. */
+	if (strncmp(text, prefix, strlen(prefix)) == 0)
+		text += strlen(prefix);
+	set_error(s, text);
 	/* The alert that tells the peer why is the last thing it gets. */
 	poller_flush_now(&s->conn);
 	s->conn.failed = true;

@@ -452,9 +452,19 @@ client_server_lost(struct client *c, const char *text)
 void
 client_pool_failed(struct client *c, const char *sqlstate, const char *text)
 {
-	if (c->state == CLIENT_WAITING || c->state == CLIENT_WELCOME ||
-	    (c->state == CLIENT_AUTH_QUERY && c->server == NULL))
-		client_fail_code(c, sqlstate, text);
+	char	why[640];
+
+	if (sqlstate[0] != '\0') {
+		/* The server's own words. */
+		if (c->state == CLIENT_WAITING || c->state == CLIENT_WELCOME ||
+		    (c->state == CLIENT_AUTH_QUERY && c->server == NULL))
+			client_fail_code(c, sqlstate, text);
+	} else if (c->state == CLIENT_WAITING) {
+		/* None could be reached; whoever still logs in may wait. */
+		snprintf(why, sizeof(why), "server login has been failing, "
+		    "cached error: %s (server_login_retry)", text);
+		client_fail(c, why);
+	}
 }
 
 void
@@ -568,7 +578,7 @@ on_stream(struct stream *stream, enum stream_event ev, struct lent *l,
 		return;
 	case SE_ERROR:
 		if (c->state == CLIENT_TLS)
-			client_log(c, LV_WARNING, "TLS %s",
+			client_log(c, LV_WARNING, "TLS handshake error: %s",
 			    stream_error(stream));
 		client_close(c, "client unexpected eof");
 		return;

@@ -114,8 +114,8 @@ struct client {
 void	client_accept(struct worker *, int fd, const struct addr *remote);
 
 /*
- * The pool's verdicts, called by worker.c: a server is there; the pool's
- * login failed; the pool now knows its welcome.
+ * The pool's verdicts: a server is there; the pool's login failed (sqlstate
+ * "": no server could be reached, which ends those who are logged in).
  */
 void	client_take_server(struct client *, struct server *);
 void	client_pool_failed(struct client *, const char *sqlstate,

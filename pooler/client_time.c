@@ -56,11 +56,16 @@ next_due(const struct client *c)
 	case CLIENT_TLS:
 	case CLIENT_AUTH:
 	case CLIENT_WORK:
-	case CLIENT_AUTH_QUERY:
-	case CLIENT_WELCOME:
 		/* One time-out for the whole login. */
 		return after(client_login_since(c),
 		    opt_us(o->client_login_timeout));
+	case CLIENT_AUTH_QUERY:
+	case CLIENT_WELCOME:
+		/* It queues like any other, besides. */
+		due = after(client_login_since(c),
+		    opt_us(o->client_login_timeout));
+		return MIN(due, after(c->waiter.since,
+		    c->pool->times.query_wait));
 	case CLIENT_IDLE:
 		return after(c->state_since, c->pool->times.client_idle);
 	case CLIENT_WAITING:
@@ -201,6 +206,9 @@ client_on_deadline(struct deadline *d)
 		else if (c->state == CLIENT_WAITING ||
 		    c->state == CLIENT_LINKING)
 			check_waiting(c, loop_now(loop));
+		else if (after(c->waiter.since, c->pool->times.query_wait) <=
+		    loop_now(loop))
+			client_fail(c, "query_wait_timeout");
 		else
 			client_fail(c, "client_login_timeout (server down)");
 		return;
