@@ -192,6 +192,9 @@ leave_pool(struct client *c)
 	struct server *s = c->server;
 	bool	partial = relay_in_message(&c->relay);
 
+	/* What it asked for before this message is in the queue already. */
+	if (s != NULL && relay_sync(&c->relay) != 0)
+		partial = true;
 	if (c->pool != NULL)
 		pool_unwait(&c->pool->core, &c->waiter);
 	c->server = NULL;
@@ -353,10 +356,26 @@ resume(struct client *c)
 		if (l != NULL)
 			lent_unref(l);
 	}
-	if ((c->state == CLIENT_ACTIVE || c->state == CLIENT_IDLE) &&
-	    c->kept == NULL &&
+	client_receive(c);
+}
+
+void
+client_receive(struct client *c)
+{
+	if ((c->state == CLIENT_ACTIVE || c->state == CLIENT_IDLE ||
+	    c->state == CLIENT_REFUSED) && c->kept == NULL && !c->settling &&
+	    !stream_blocked(&c->stream) &&
 	    (c->server == NULL || !stream_blocked(&c->server->stream)))
 		stream_recv_start(&c->stream);
+}
+
+void
+client_settled(struct client *c)
+{
+	if (!c->settling || client_unsettled(c))
+		return;
+	c->settling = false;
+	resume(c);
 }
 
 void
@@ -429,7 +448,7 @@ client_unlink(struct client *c)
 	}
 	client_enter(c, CLIENT_IDLE);
 	/* Its input may have been stopped for the server's sake. */
-	stream_recv_start(&c->stream);
+	client_receive(c);
 }
 
 void
@@ -484,7 +503,6 @@ client_refuse(struct client *c)
 	buf_release(&b);
 	client_enter(c, CLIENT_REFUSED);
 	c->query_start = c->xact_start = 0;
-	stream_recv_start(&c->stream);
 	resume(c);
 }
 
@@ -562,10 +580,15 @@ on_stream(struct stream *stream, enum stream_event ev, struct lent *l,
 	case SE_BLOCKED:
 		if (c->server != NULL)
 			stream_recv_stop(&c->server->stream);
+		/* What we answer ourselves must not pile up, either. */
+		if (c->state == CLIENT_ACTIVE || c->state == CLIENT_IDLE ||
+		    c->state == CLIENT_REFUSED)
+			stream_recv_stop(&c->stream);
 		return;
 	case SE_DRAINED:
 		if (c->server != NULL)
 			stream_recv_start(&c->server->stream);
+		client_receive(c);
 		return;
 	case SE_TLS_READY:
 		client_login_tls_ready(c);

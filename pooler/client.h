@@ -105,6 +105,8 @@ struct client {
 	bool		 notified;	/* query_wait_notify was sent */
 	bool		 params_sure;	/* a server has accepted the values */
 	bool		 feeding;	/* inside relay_feed() */
+	bool		 settling;	/* waits for answers; see
+					 * client_settled() */
 };
 
 /*
@@ -161,6 +163,20 @@ void	client_arm(struct client *);
 void	client_on_deadline(struct deadline *);
 /* client_console.c: bytes of a console client. */
 void	client_console_data(struct client *, const char *bytes, size_t n);
+/*
+ * Goes on receiving, unless it has to wait for something: a server, room for
+ * what it sends, or that it reads what it was sent (PostgreSQL reads nothing
+ * then, either).
+ */
+void	client_receive(struct client *);
+/*
+ * Its next message means one thing or another, depending on answers that are
+ * still out: it is held back until they are in. Called after each event of
+ * its server.
+ */
+void	client_settled(struct client *);
+/* True while there are such answers. */
+bool	client_unsettled(const struct client *);
 /* Asks the pool for a server; WAITING or ACTIVE afterwards (or closed). */
 void	client_want_server(struct client *);
 /* Queues it in its pool, in whatever state; it may have a server at once. */

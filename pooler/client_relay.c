@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/err.h"
 #include "common/log.h"
@@ -20,6 +21,8 @@
 #define PARSE_MAX	((uint32_t)64 << 20)
 /* The longest Bind prefix (two names), Describe or Close. */
 #define NAMES_MAX	((uint32_t)256 << 10)
+/* How much of a Query is looked at. */
+#define LOOK_MAX	((size_t)32)
 
 static struct client *
 client_of(struct relay *r)
@@ -87,6 +90,58 @@ forward(struct client *c, uint8_t type)
 {
 	return push(c, REQUEST_FORWARD, type, WHY_NONE) == 0 ?
 	    FATE_FORWARD : FATE_BAD;
+}
+
+/* ---- answers that are still out ---- */
+
+bool
+client_unsettled(const struct client *c)
+{
+	const struct server *s = c->server;
+
+	/* Data that is copied in comes behind this message. */
+	return s != NULL && !requests_empty(&s->requests) && !s->copy_in &&
+	    !s->copy_both;
+}
+
+/*
+ * Before a client is told that it is wrong about a statement, all that it
+ * sent before must be answered: an error may have undone a Parse or Close.
+ * An extended batch is answered only if the server is asked for it.
+ */
+static enum relay_fate
+wait_for_answers(struct client *c)
+{
+	struct buf b = { 0 };
+
+	c->settling = true;
+	if (!requests_need_sync(&c->server->requests))
+		return FATE_LATER;
+	wire_put_empty(&b, WIRE_FE_FLUSH);
+	return send_ours(c, &b, FATE_LATER);
+}
+
+/* Does this text, as far as it is at hand, take all statements away? */
+static bool
+may_deallocate(const char *text, size_t n)
+{
+	while (n > 0 && strchr(" \t\r\n", *text) != NULL && *text != '\0') {
+		text++;
+		n--;
+	}
+	return (n >= 10 && strncasecmp(text, "deallocate", 10) == 0) ||
+	    (n >= 7 && strncasecmp(text, "discard", 7) == 0);
+}
+
+/* What the server knows is in doubt until such a statement is answered. */
+static bool
+in_doubt(struct client *c)
+{
+	struct server *s = c->server;
+
+	if (s->forgets && requests_empty(&s->requests))
+		s->forgets = false;
+	return s->forgets && client_unsettled(c);
 }
 
 /* ---- statements ---- */
@@ -217,16 +272,21 @@ parse_named(struct client *c, const struct wire_parse *p)
 	struct buf	     b = { 0 };
 	char		     name[PS_NAME_LEN];
 
-	stats_add(&stats_of(c)->client_parse_count, 1);
+	if (in_doubt(c))
+		return wait_for_answers(c);
 	if (ps_map_find(&c->statements, p->name) != NULL) {
 		char text[256];
 
+		if (client_unsettled(c))
+			return wait_for_answers(c);
+		stats_add(&stats_of(c)->client_parse_count, 1);
 		client_log(c, LV_ERROR,
 		    "prepared statement '%s' was already prepared", p->name);
 		snprintf(text, sizeof(text),
 		    "prepared statement \"%s\" already exists", p->name);
 		return doom(c, "42P05", text);
 	}
+	stats_add(&stats_of(c)->client_parse_count, 1);
 	st = ps_get(&c->worker->statements, p->text, p->text_len, p->ntypes);
 	if (st == NULL)
 		return FATE_BAD;
@@ -284,23 +344,30 @@ judge_parse(struct client *c, struct relay_msg *m)
 	    forward(c, WIRE_FE_PARSE);
 }
 
-/* The statement of a Bind or Describe; NULL: let the server look for it. */
-static struct ps_statement *
-find_statement(struct client *c, const char *name)
+/*
+ * The statement of a Bind or Describe. FATE_FORWARD with *st NULL: let the
+ * server look for it.
+ */
+static enum relay_fate
+find_statement(struct client *c, const char *name, struct ps_statement **st)
 {
 	struct ps_entry *e;
 
+	*st = NULL;
 	if (!tracks_names(c))
-		return NULL;
+		return FATE_FORWARD;
 	e = ps_map_find(&c->statements, name);
-	if (e == NULL) {
-		client_log(c, LV_ERROR, "prepared statement '%s' not found",
-		    name);
-		if (worker_options(c->worker)->log_pooler_errors)
-			client_log(c, LV_WARNING, "pooler error: prepared "
-			    "statement did not exist");
+	if (in_doubt(c) || (e == NULL && client_unsettled(c)))
+		return wait_for_answers(c);
+	if (e != NULL) {
+		*st = e->statement;
+		return FATE_FORWARD;
 	}
-	return e == NULL ? NULL : e->statement;
+	client_log(c, LV_ERROR, "prepared statement '%s' not found", name);
+	if (worker_options(c->worker)->log_pooler_errors)
+		client_log(c, LV_WARNING, "pooler error: prepared statement "
+		    "did not exist");
+	return FATE_FORWARD;
 }
 
 static enum relay_fate
@@ -310,6 +377,7 @@ judge_bind(struct client *c, struct relay_msg *m)
 	struct wire_bind     bind;
 	struct buf	     b = { 0 };
 	char		     name[PS_NAME_LEN];
+	enum relay_fate	     fate;
 	size_t		     at;
 	int		     r;
 
@@ -325,8 +393,11 @@ judge_bind(struct client *c, struct relay_msg *m)
 		client_fail(c, "broken Bind packet");
 		return FATE_CLOSED;
 	}
-	stats_add(&stats_of(c)->bind_count, 1);
 	if (bind.statement[0] == '\0') {
+		stats_add(&stats_of(c)->bind_count, 1);
+		if (c->unnamed != NULL && may_deallocate(c->unnamed->text,
+		    c->unnamed->query_len))
+			c->server->forgets = true;
 		if (ensure_unnamed(c, &b) != 0)
 			return FATE_BAD;
 		if (buf_len(&b) > 0 &&
@@ -334,9 +405,14 @@ judge_bind(struct client *c, struct relay_msg *m)
 			return FATE_BAD;
 		return forward(c, WIRE_FE_BIND);
 	}
-	st = find_statement(c, bind.statement);
+	fate = find_statement(c, bind.statement, &st);
+	if (fate != FATE_FORWARD)
+		return fate;
 	if (st == NULL)
 		return forward(c, WIRE_FE_BIND);
+	stats_add(&stats_of(c)->bind_count, 1);
+	if (may_deallocate(st->text, st->query_len))
+		c->server->forgets = true;
 	if (ensure(c, st, &b) != 0 ||
 	    push(c, REQUEST_FORWARD, WIRE_FE_BIND, WHY_NONE) != 0) {
 		buf_release(&b);
@@ -359,6 +435,7 @@ describe_statement(struct client *c, const char *name)
 {
 	struct ps_statement *st;
 	struct buf b = { 0 };
+	enum relay_fate fate;
 	char	   server_name[PS_NAME_LEN];
 
 	if (name[0] == '\0') {
@@ -369,7 +446,9 @@ describe_statement(struct client *c, const char *name)
 			return FATE_BAD;
 		return forward(c, WIRE_FE_DESCRIBE);
 	}
-	st = find_statement(c, name);
+	fate = find_statement(c, name, &st);
+	if (fate != FATE_FORWARD)
+		return fate;
 	if (st == NULL)
 		return forward(c, WIRE_FE_DESCRIBE);
 	if (ensure(c, st, &b) != 0 ||
@@ -469,12 +548,23 @@ count_request(struct client *c)
 }
 
 static enum relay_fate
-judge_query(struct client *c)
+judge_query(struct client *c, struct relay_msg *m)
 {
+	size_t look = MIN((size_t)m->len, WIRE_HEADER_LEN + LOOK_MAX);
+
 	if (worker_options(c->worker)->disable_pqexec) {
 		client_log(c, LV_ERROR, "client used \"Query\" packet type");
 		client_fail(c, "PQexec disallowed");
 		return FATE_CLOSED;
+	}
+	if (tracks_names(c)) {
+		if (m->have < look) {
+			m->need = look;
+			return FATE_NEED;
+		}
+		if (may_deallocate(m->bytes + WIRE_HEADER_LEN,
+		    look - WIRE_HEADER_LEN))
+			c->server->forgets = true;
 	}
 	/* PostgreSQL drops its unnamed statement, too. */
 	if (moves_statements(c) && (c->unnamed != NULL ||
@@ -497,7 +587,7 @@ judge_request(struct client *c, struct relay_msg *m)
 {
 	switch (m->type) {
 	case WIRE_FE_QUERY:
-		return judge_query(c);
+		return judge_query(c, m);
 	case WIRE_FE_PARSE:
 		return judge_parse(c, m);
 	case WIRE_FE_BIND:

@@ -142,7 +142,7 @@ ps_map_add(struct ps_map *m, const char *name, struct ps_statement *s)
 	e->statement = s;
 	e->refs = 1;
 	e->in_map = true;
-	e->gone = false;
+	e->gone = e->keep = false;
 	memcpy(e->name, name, len);
 	if (hash_add(&m->names, &e->node, hash_of_name(m, name)) != 0) {
 		free(e);

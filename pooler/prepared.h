@@ -53,6 +53,7 @@ struct ps_entry {
 	unsigned	 refs;
 	bool		 in_map;
 	bool		 gone;		/* must not be put back any more */
+	bool		 keep;		/* the owner's mark, false otherwise */
 	char		 name[];
 };
 

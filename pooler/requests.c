@@ -243,14 +243,16 @@ requests_need_sync(const struct requests *q)
 	return q->ignoring || q->open;
 }
 
-void
+bool
 requests_copy_in(struct requests *q)
 {
 	struct request execute, sync;
 	bool	ended;
 
-	if (q->count == 0 || requests_at(q, 0)->type != WIRE_FE_EXECUTE)
-		return;
+	if (q->count == 0)
+		return false;
+	if (requests_at(q, 0)->type != WIRE_FE_EXECUTE)
+		return !requests_at(q, 0)->copy_end;
 	take_head(q, &execute);
 	ended = execute.copy_end;
 	while (!ended && q->count > 0 &&
@@ -264,6 +266,7 @@ requests_copy_in(struct requests *q)
 	*requests_at(q, 0) = execute;
 	if (q->count == 1)
 		q->open = true;
+	return !ended;
 }
 
 void

@@ -151,8 +151,9 @@ bool	requests_pop_newest(struct requests *, struct request *out)
  * The server begins COPY FROM STDIN. In the extended protocol it ignores the
  * Syncs that were sent right behind the Execute (libpq sends one before the
  * data and one behind it): they will not be answered and leave the queue.
+ * Returns false if the end of the data was sent already, ahead of this.
  */
-void	requests_copy_in(struct requests *);
+bool	requests_copy_in(struct requests *);
 
 /* The client sends CopyDone or CopyFail: Syncs behind it count again. */
 void	requests_copy_end(struct requests *);

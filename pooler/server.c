@@ -237,9 +237,13 @@ part_from_client(struct server *s, const char *text)
 {
 	struct client *c = s->client;
 
+	/* Nothing can be said in the middle of a message. */
+	if (s->fatal_relayed ||
+	    (relay_in_message(&s->relay) && !s->relay.dropping))
+		text = NULL;
 	s->client = NULL;
 	if (c != NULL)
-		client_server_lost(c, s->fatal_relayed ? NULL : text);
+		client_server_lost(c, text);
 }
 
 /*
@@ -388,8 +392,8 @@ on_stream(struct stream *stream, enum stream_event ev, struct lent *l,
 			stream_recv_stop(&s->client->stream);
 		return;
 	case SE_DRAINED:
-		if (s->client != NULL && s->client->state == CLIENT_ACTIVE)
-			stream_recv_start(&s->client->stream);
+		if (s->client != NULL)
+			client_receive(s->client);
 		return;
 	case SE_HANGUP:
 		/* Seen while its client is slow; it is read to the end later. */

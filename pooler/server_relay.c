@@ -183,9 +183,9 @@ internal_error(struct server *s, const struct relay_msg *m, uint8_t why)
 {
 	struct wire_error e = { .severity = "ERROR", .message = "?" };
 	struct client *c = s->client;
+	size_t	n = m->have - WIRE_HEADER_LEN;	/* a long one is cut */
 
-	(void)!wire_parse_error(m->bytes + WIRE_HEADER_LEN,
-	    m->len - WIRE_HEADER_LEN, &e);
+	(void)!wire_parse_error(m->bytes + WIRE_HEADER_LEN, n, &e);
 	switch (why) {
 	case WHY_CONNECT:
 		server_log(s, LV_ERROR, "S: error while executing "
@@ -214,8 +214,7 @@ internal_error(struct server *s, const struct relay_msg *m, uint8_t why)
 	case WHY_AUTH:
 		if (s->client != NULL)
 			client_login_reply(s->client, WIRE_BE_ERROR,
-			    m->bytes + WIRE_HEADER_LEN,
-			    m->len - WIRE_HEADER_LEN);
+			    m->bytes + WIRE_HEADER_LEN, n);
 		return FATE_DROP;
 	default:
 		return FATE_DROP;
@@ -347,7 +346,7 @@ server_check_release(struct server *s)
 
 	if (c == NULL || s->state != SERVER_ACTIVE ||
 	    !requests_empty(&s->requests) || s->tx != WIRE_TX_IDLE ||
-	    requests_need_sync(&s->requests) || relay_in_message(&c->relay) ||
+	    c->settling || requests_need_sync(&s->requests) || relay_in_message(&c->relay) ||
 	    relay_in_message(&s->relay))
 		return;
 	if (s->pool->mode == POOL_MODE_SESSION &&
@@ -432,30 +431,79 @@ judge_parameter(struct server *s, struct relay_msg *m)
 	return FATE_FORWARD;
 }
 
+/* The server knows only what it will be told by messages in the queue. */
+static bool
+forget_known(struct server *s)
+{
+	size_t	i;
+
+	ps_set_release(&s->known);
+	ps_set_init(&s->known);
+	s->unnamed_state = UNNAMED_UNKNOWN;
+	for (i = 0; i < s->requests.count; i++) {
+		struct request *r = requests_at(&s->requests, i);
+
+		if (!r->named || r->kind == REQUEST_FAKE)
+			continue;
+		/* A Close has nothing to undo any more. */
+		if (r->type == WIRE_FE_CLOSE)
+			r->named = false;
+		else if (!ps_set_use(&s->known, &r->digest) &&
+		    ps_set_add(&s->known, &r->digest) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* And the client has only the names that such messages give. */
+static bool
+forget_names(struct server *s)
+{
+	struct client *c = listener(s);
+	struct ps_entry *e;
+	size_t	i;
+
+	if (c == NULL || c->state != CLIENT_ACTIVE)
+		return true;
+	for (i = 0; i < s->requests.count; i++) {
+		e = requests_at(&s->requests, i)->entry;
+		if (e != NULL)
+			e->gone = true;
+	}
+	for (i = 0; i < s->requests.count; i++) {
+		struct request *r = requests_at(&s->requests, i);
+
+		/* Only a Parse in the queue can bring it back. */
+		if (r->entry != NULL && r->type == WIRE_FE_PARSE) {
+			r->entry->gone = false;
+			r->entry->keep = r->entry->in_map;
+		}
+	}
+	ps_map_release(&c->statements);
+	for (i = 0; i < s->requests.count; i++) {
+		e = requests_at(&s->requests, i)->entry;
+		if (e == NULL || !e->keep)
+			continue;
+		e->keep = false;
+		if (ps_map_put_back(&c->statements, e) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* "DISCARD ALL" and "DEALLOCATE ALL" take the statements away. */
-static void
+static bool
 look_at_tag(struct server *s, const struct relay_msg *m)
 {
 	const char *tag;
 
 	if (wire_parse_string(m->bytes + WIRE_HEADER_LEN,
 	    m->len - WIRE_HEADER_LEN, &tag) != 0)
-		return;
+		return true;
 	if (strcmp(tag, "DEALLOCATE ALL") != 0 &&
 	    strcmp(tag, "DISCARD ALL") != 0)
-		return;
-	ps_set_release(&s->known);
-	ps_set_init(&s->known);
-	s->unnamed_state = UNNAMED_UNKNOWN;
-	if (listener(s) != NULL && listener(s)->state == CLIENT_ACTIVE) {
-		struct client *c = listener(s);
-
-		/* Not those that a message in the queue still refers to. */
-		if (requests_empty(&s->requests) ||
-		    requests_at(&s->requests, 0)->type == WIRE_FE_QUERY ||
-		    requests_at(&s->requests, 0)->type == WIRE_FE_SYNC)
-			ps_map_release(&c->statements);
-	}
+		return true;
+	return forget_names(s) && forget_known(s);
 }
 
 /* A reply that may end the request at the head of the queue. */
@@ -472,7 +520,8 @@ judge_reply(struct server *s, struct relay_msg *m)
 			m->need = m->len;
 			return FATE_NEED;
 		}
-		look_at_tag(s, m);
+		if (!look_at_tag(s, m))
+			return FATE_BAD;
 	}
 	if (requests_reply(&s->requests, m->type, &rep) != 0)
 		return FATE_BAD;
@@ -529,8 +578,7 @@ judge_busy(struct server *s, struct relay_msg *m)
 		return c == NULL || c->state != CLIENT_ACTIVE ? FATE_DROP :
 		    FATE_FORWARD;
 	case WIRE_BE_COPY_IN:
-		s->copy_in = true;
-		requests_copy_in(&s->requests);
+		s->copy_in = requests_copy_in(&s->requests);
 		break;
 	case WIRE_BE_COPY_BOTH:
 		s->copy_both = true;
@@ -638,6 +686,8 @@ server_feed(struct server *s, struct lent *l, const char *bytes, size_t n)
 		server_close(s, "bad pkt header");
 		return;
 	case RELAY_OK:
-		return;
+		break;
 	}
+	if (s->client != NULL)
+		client_settled(s->client);
 }
