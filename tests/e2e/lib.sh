@@ -369,7 +369,7 @@ minio_start() {
 minio_ready() {
 	local line
 	exec 9<>"/dev/tcp/127.0.0.1/$minio_port" || return 1
-	printf 'GET /minio/health/live HTTP/1.0\r\n\r\n' >&9
+	printf 'GET /minio/health/live HTTP/1.0\r\nHost: minio\r\n\r\n' >&9
 	read -r line <&9
 	exec 9>&-
 	[[ $line == *" 200 "* ]]
