@@ -12,6 +12,22 @@ ARCHIVER=${ARCHIVER:-$B/homelab-archiver}
 STORE=${STORE:-posix}
 ini=$tmp/archiver.ini
 
+# A bucket of MinIO; skips the script where there is no MinIO. MinIO takes a
+# directory in its data for a bucket.
+if [ "$STORE" = s3 ]; then
+	mkdir -p "$tmp/minio/homelab"
+	minio_start || skip_all "no S3 server: $(tail -1 "$tmp/minio.why")"
+fi
+s3_lines() {
+	echo "repo$1-type=s3"
+	echo "repo$1-path=/pg"
+	echo "repo$1-s3-endpoint=http://$s3_endpoint"
+	echo "repo$1-s3-bucket=homelab"
+	echo "repo$1-s3-region=us-east-1"
+	echo "repo$1-s3-key=$s3_key"
+	echo "repo$1-s3-key-secret=$s3_secret"
+}
+
 # ar verb [options]: the archiver, output and messages together
 ar() {
 	"$ARCHIVER" --config="$ini" --stanza=main "$@" 2>&1
