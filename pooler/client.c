@@ -471,19 +471,9 @@ client_server_lost(struct client *c, const char *text)
 void
 client_pool_failed(struct client *c, const char *sqlstate, const char *text)
 {
-	char	why[640];
-
-	if (sqlstate[0] != '\0') {
-		/* The server's own words. */
-		if (c->state == CLIENT_WAITING || c->state == CLIENT_WELCOME ||
-		    (c->state == CLIENT_AUTH_QUERY && c->server == NULL))
-			client_fail_code(c, sqlstate, text);
-	} else if (c->state == CLIENT_WAITING) {
-		/* None could be reached; whoever still logs in may wait. */
-		snprintf(why, sizeof(why), "server login has been failing, "
-		    "cached error: %s (server_login_retry)", text);
-		client_fail(c, why);
-	}
+	if (c->state == CLIENT_WAITING || c->state == CLIENT_WELCOME ||
+	    (c->state == CLIENT_AUTH_QUERY && c->server == NULL))
+		client_fail_code(c, sqlstate, text);
 }
 
 void
@@ -511,7 +501,8 @@ client_refuse(struct client *c)
 static void
 on_data(struct client *c, struct lent *l, const char *bytes, size_t n)
 {
-	if (c->pool != NULL && c->logged_in)
+	/* The console's own bytes are not counted. */
+	if (c->pool != NULL && c->logged_in && c->state != CLIENT_CONSOLE)
 		stats_add(&c->pool->stats[c->worker->id].received, n);
 	switch (c->state) {
 	case CLIENT_FIRST:

@@ -116,8 +116,7 @@ struct client {
 void	client_accept(struct worker *, int fd, const struct addr *remote);
 
 /*
- * The pool's verdicts: a server is there; the pool's login failed (sqlstate
- * "": no server could be reached, which ends those who are logged in).
+ * The pool's verdicts: a server is there; a server refused the pool's login.
  */
 void	client_take_server(struct client *, struct server *);
 void	client_pool_failed(struct client *, const char *sqlstate,

@@ -246,18 +246,6 @@ part_from_client(struct server *s, const char *text)
 		client_server_lost(c, text);
 }
 
-/*
- * No server, and none can be reached: clients are told. With several hosts
- * another one may take over, and while we hold they shall wait.
- */
-static bool
-fails_fast(struct dbpool *pool)
-{
-	return pool->db->conf != NULL && pool->db->conf->n_hosts <= 1 &&
-	    !atomic_load(&pool->core.held) &&
-	    pool_usable_servers(&pool->core) == 0;
-}
-
 void
 server_close(struct server *s, const char *reason)
 {
@@ -308,8 +296,6 @@ server_close(struct server *s, const char *reason)
 	if (login && s->login_error != NULL)
 		worker_post_login(w->pooler, pool, s->sqlstate,
 		    s->login_error);
-	else if (login && reason != NULL && !s->starting && fails_fast(pool))
-		worker_post_login(w->pooler, pool, "", reason);
 	free(s->login_error);
 	s->login_error = NULL;
 	after_close(w, pool);

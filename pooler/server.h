@@ -112,7 +112,6 @@ struct server {
 	bool		 copy_in;
 	bool		 copy_both;
 	bool		 close_needed;
-	bool		 starting;	/* it said 57P03: wait, it will come */
 	bool		 fatal_relayed;	/* the client has heard why it dies */
 	bool		 checked;	/* for the client it is given to */
 	bool		 forgets;	/* a DEALLOCATE ALL may be under way */

@@ -384,8 +384,8 @@ on_error(struct server *s, const char *body, size_t n)
 	server_log(s, LV_WARNING, "server login failed: %s %s", e.severity,
 	    e.message);
 	snprintf(reason, sizeof(reason), "%s", e.message);
-	s->starting = strcmp(e.sqlstate, "57P03") == 0;
-	if (s->starting || pool_usable_servers(&s->pool->core) > 0)
+	if (strcmp(e.sqlstate, "57P03") == 0 ||
+	    pool_usable_servers(&s->pool->core) > 0)
 		server_close(s, reason);
 	else
 		fail(s, e.sqlstate, reason, reason);
