@@ -385,6 +385,7 @@ step_pipeline(struct client *c, const char *verb)
 static void
 step_open(struct client *c, const char *conninfo)
 {
+	PQfinish(c->conn);
 	c->conn = PQconnectdb(conninfo);
 	if (PQstatus(c->conn) == CONNECTION_OK) {
 		say("open");
