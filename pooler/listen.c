@@ -137,6 +137,7 @@ listen_on(struct listeners *ls, const struct options *o, const char *host,
 	return n;
 }
 
+/* False: there is none. A path that is too long has the length 0. */
 static bool
 unix_address(const struct options *o, struct sockaddr_un *un, socklen_t *len)
 {
@@ -149,8 +150,10 @@ unix_address(const struct options *o, struct sockaddr_un *un, socklen_t *len)
 	un->sun_family = AF_UNIX;
 	n = snprintf(un->sun_path, sizeof(un->sun_path), "%s/.s.PGSQL.%d", dir,
 	    o->listen_port);
-	if (n < 0 || (size_t)n >= sizeof(un->sun_path))
-		n = 0;		/* too long: bind() would say so, we do */
+	if (n < 0 || (size_t)n >= sizeof(un->sun_path)) {
+		*len = 0;
+		return true;
+	}
 	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n);
 	if (dir[0] == '@')
 		un->sun_path[0] = '\0';
@@ -167,7 +170,7 @@ listen_unix_in_use(const struct options *o)
 	bool	used;
 	int	fd;
 
-	if (!unix_address(o, &un, &len))
+	if (!unix_address(o, &un, &len) || len == 0)
 		return false;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -230,7 +233,7 @@ listen_unix(struct listeners *ls, const struct options *o, struct err *e)
 	if (!unix_address(o, &un, &len))
 		return 0;
 	abstract = o->unix_socket_dir[0] == '@';
-	if (!abstract && path[0] == '\0')
+	if (len == 0)
 		return err_set(e, ERR_CONFIG, "failed to create unix socket: "
 		    "unix_socket_dir is too long");
 	if (!abstract && (r = make_way(o, path, e)) != 0)
