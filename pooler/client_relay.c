@@ -139,9 +139,31 @@ in_doubt(struct client *c)
 {
 	struct server *s = c->server;
 
-	if (s->forgets && requests_empty(&s->requests))
-		s->forgets = false;
+	if (requests_empty(&s->requests))
+		s->forgets = s->evicts = false;
 	return s->forgets && client_unsettled(c);
+}
+
+/*
+ * Is the statement being closed on the server? An error may have the Close
+ * skipped, and a Parse behind it would then come upon its own name.
+ */
+static bool
+is_leaving(struct client *c, const struct digest *d)
+{
+	struct server *s = c->server;
+	size_t	i;
+
+	if (!s->evicts || !client_unsettled(c) || ps_set_use(&s->known, d))
+		return false;
+	for (i = 0; i < s->requests.count; i++) {
+		struct request *r = requests_at(&s->requests, i);
+
+		if (r->type == WIRE_FE_CLOSE && r->kind == REQUEST_SKIP &&
+		    r->named && digest_equal(&r->digest, d))
+			return true;
+	}
+	return false;
 }
 
 /* ---- statements ---- */
@@ -158,6 +180,7 @@ evict(struct client *c, struct buf *b)
 	while (ps_set_count(known) >= max && ps_set_evict(known, &d)) {
 		ps_server_name(&d, name);
 		wire_put_target(b, WIRE_FE_CLOSE, 'S', name);
+		c->server->evicts = true;
 		if (push_named(c, REQUEST_SKIP, WIRE_FE_CLOSE, &d, NULL) != 0)
 			return ERR_NOMEM;
 	}
@@ -286,10 +309,14 @@ parse_named(struct client *c, const struct wire_parse *p)
 		    "prepared statement \"%s\" already exists", p->name);
 		return doom(c, "42P05", text);
 	}
-	stats_add(&stats_of(c)->client_parse_count, 1);
 	st = ps_get(&c->worker->statements, p->text, p->text_len, p->ntypes);
 	if (st == NULL)
 		return FATE_BAD;
+	if (is_leaving(c, &st->digest)) {
+		ps_unref(st);
+		return wait_for_answers(c);
+	}
+	stats_add(&stats_of(c)->client_parse_count, 1);
 	e = ps_map_add(&c->statements, p->name, st);
 	if (e == NULL) {
 		ps_unref(st);
@@ -357,7 +384,8 @@ find_statement(struct client *c, const char *name, struct ps_statement **st)
 	if (!tracks_names(c))
 		return FATE_FORWARD;
 	e = ps_map_find(&c->statements, name);
-	if (in_doubt(c) || (e == NULL && client_unsettled(c)))
+	if (in_doubt(c) || (e == NULL ? client_unsettled(c) :
+	    is_leaving(c, &e->statement->digest)))
 		return wait_for_answers(c);
 	if (e != NULL) {
 		*st = e->statement;

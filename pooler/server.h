@@ -115,6 +115,7 @@ struct server {
 	bool		 fatal_relayed;	/* the client has heard why it dies */
 	bool		 checked;	/* for the client it is given to */
 	bool		 forgets;	/* a DEALLOCATE ALL may be under way */
+	bool		 evicts;	/* ... or a Close that makes room */
 	uint32_t	 move_to;	/* MOVING: the worker */
 	size_t		 next_address;	/* of those its host has */
 	char		*login_error;	/* why the login failed, for clients */
