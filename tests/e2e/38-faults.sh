@@ -244,9 +244,11 @@ for p in $(pgrep -u "$(id -u)" -f "postgres.*-D $tmp/data"); do
 done
 sleep 1
 rm -f "$tmp/data/postmaster.pid" "$tmp/.s.PGSQL.$pg_port"*
+console "SET query_wait_timeout = 4" >/dev/null
 out=$(timeout 20 psql -XAtq -h "$tmp" -p "$port" -U alice one -c 'select 1' 2>&1)
 is "the server is down: an error, not a hang" 2 $?
-like "which says why" "*FATAL*server*" "$out"
+like "which says why" "*FATAL*query_wait_timeout*" "$out"
+console "SET query_wait_timeout = 120" >/dev/null
 pg_start
 back() {
 	[ "$(timeout 5 psql -XAtq -h "$tmp" -p "$port" -U alice one -c \
