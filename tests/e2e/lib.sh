@@ -101,6 +101,7 @@ succeeds() {
 }
 
 done_testing() {
+	[ ! -s "$tmp/pooler.out" ] || pooler_check
 	echo "1..$tests_run"
 	[ $tests_failed -eq 0 ]
 	exit
