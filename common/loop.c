@@ -70,34 +70,34 @@ bury(struct loop *l)
 	}
 }
 
+/* Asked twice a turn, so without the lock; a task that is being posted wakes
+ * the wait. */
+static bool
+have_tasks(const struct loop *l)
+{
+	return atomic_load(&l->n_tasks) > 0;
+}
+
 static void
 run_tasks(struct loop *l)
 {
 	struct list_node *n;
 	size_t	left;
 
+	if (!have_tasks(l))
+		return;
 	/* Only those that are there now, so that a task may post itself. */
 	pthread_mutex_lock(&l->lock);
 	left = list_count(&l->tasks);
 	while (left-- > 0 && (n = list_pop(&l->tasks)) != NULL) {
 		struct loop_task *t = container_of(n, struct loop_task, node);
 
+		atomic_fetch_sub(&l->n_tasks, 1);
 		pthread_mutex_unlock(&l->lock);
 		t->fn(t);
 		pthread_mutex_lock(&l->lock);
 	}
 	pthread_mutex_unlock(&l->lock);
-}
-
-static bool
-have_tasks(struct loop *l)
-{
-	bool have;
-
-	pthread_mutex_lock(&l->lock);
-	have = !list_empty(&l->tasks);
-	pthread_mutex_unlock(&l->lock);
-	return have;
 }
 
 void
@@ -201,6 +201,7 @@ loop_post(struct loop *l, struct loop_task *t)
 	pthread_mutex_lock(&l->lock);
 	first = list_empty(&l->tasks);
 	list_append(&l->tasks, &t->node);
+	atomic_fetch_add(&l->n_tasks, 1);
 	pthread_mutex_unlock(&l->lock);
 	if (first)
 		poller_wake(l->poller);

@@ -15,6 +15,7 @@
 #define COMMON_LOOP_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "common/base.h"
 #include "common/deadline.h"
@@ -61,6 +62,7 @@ struct loop {
 	struct list	 corpses;
 	pthread_mutex_t	 lock;		/* guards tasks */
 	struct list	 tasks;
+	atomic_size_t	 n_tasks;	/* in the list; read without the lock */
 	void	       (*end_of_turn)(struct loop *);	/* NULL or a hook */
 };
 
