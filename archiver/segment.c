@@ -69,22 +69,6 @@ segment_parse(const char *file, struct segment_name *out)
 	return 0;
 }
 
-void
-segment_next(const struct segment_name *s, uint32_t size,
-    struct segment_name *out)
-{
-	uint64_t per_hi = (UINT64_C(1) << 32) / size;
-	uint64_t number = s->hi * per_hi + s->lo + 1;
-
-	memset(out, 0, sizeof(*out));
-	out->kind = SEGMENT_FULL;
-	out->tli = s->tli;
-	out->hi = (uint32_t)(number / per_hi);
-	out->lo = (uint32_t)(number % per_hi);
-	snprintf(out->file, sizeof(out->file), "%08" PRIX32 "%08" PRIX32 "%08"
-	    PRIX32, out->tli, out->hi, out->lo);
-}
-
 int
 segment_header_parse(const void *bytes, size_t n, struct segment_header *out,
     struct err *e)

@@ -38,10 +38,6 @@ struct segment_name {
 /* ERR_FORMAT for anything that PostgreSQL does not archive. */
 int	segment_parse(const char *file, struct segment_name *out) MUST_CHECK;
 
-/* The name of the segment behind this one on its timeline. */
-void	segment_next(const struct segment_name *, uint32_t size,
-	    struct segment_name *out);
-
 /* What the first page says. */
 struct segment_header {
 	uint16_t	magic;

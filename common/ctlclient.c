@@ -63,7 +63,7 @@ ctlclient_connect(struct ctlclient *c, const char *path, int64_t deadline,
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return err_set(e, ERR_CONFIG,
 		    "the socket's path %s is too long", path);
-	strcpy(addr.sun_path, path);
+	memcpy(addr.sun_path, path, strlen(path) + 1);
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (c->fd < 0)
 		return err_sys(e, errno, "cannot make a socket");

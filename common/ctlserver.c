@@ -423,8 +423,8 @@ open_socket(struct ctlserver *s, const char *path, struct err *e)
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return err_set(e, ERR_CONFIG,
 		    "the socket's path %s is too long", path);
-	strcpy(addr.sun_path, path);
-	strcpy(s->path, path);
+	memcpy(addr.sun_path, path, strlen(path) + 1);
+	memcpy(s->path, path, strlen(path) + 1);
 	rc = remove_stale(&addr, e);
 	if (rc != 0)
 		return rc;

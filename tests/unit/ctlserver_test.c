@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* The server and its client, over a real socket. */
+#include "common/base.h"
+#include "common/ctlserver.h"
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/ctlclient.h"
+#include "common/err.h"
+#include "common/frame.h"
+
+static char	path[64], dir[48];
+static struct ctlserver *server;
+static pthread_t loop_thread;
+
+/* Answers from a thread of its own, as the daemon does. */
+static void *
+answer(void *arg)
+{
+	struct ctlrequest *r = arg;
+	const char	*verb = frame_get(ctlrequest_frame(r), "verb");
+	struct err	 e = { 0 };
+	char		 text[32] = "no file";
+	ssize_t		 n;
+
+	if (strcmp(verb, "decline") == 0) {
+		ctlrequest_decline(r);
+		return NULL;
+	}
+	if (strcmp(verb, "wait") == 0) {
+		while (!ctlrequest_cancelled(r))
+			usleep(1000);
+		err_set(&e, ERR_CANCELLED, "nobody waits");
+		ctlrequest_finish(r, &e);
+		return NULL;
+	}
+	if (ctlrequest_fd(r) >= 0) {
+		n = pread(ctlrequest_fd(r), text, sizeof(text) - 1, 0);
+		text[MAX(n, 0)] = '\0';
+	}
+	ctlrequest_send(r, FRAME_OUTPUT, "text", text, (char *)NULL);
+	if (strcmp(verb, "fail") == 0) {
+		err_set(&e, ERR_LOCKED, "it is held");
+		err_hint(&e, "wait");
+	}
+	ctlrequest_finish(r, &e);
+	return NULL;
+}
+
+static void
+on_request(void *arg, struct ctlrequest *r)
+{
+	pthread_t t;
+
+	(void)arg;
+	ck_assert_int_eq(pthread_create(&t, NULL, answer, r), 0);
+	pthread_detach(t);
+}
+
+static void *
+run_loop(void *arg)
+{
+	ctlserver_run(arg);
+	return NULL;
+}
+
+static void
+start(void)
+{
+	struct err e = { 0 };
+
+	snprintf(dir, sizeof(dir), "/tmp/homelab-unit.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/s", dir);
+	ck_assert_int_eq(ctlserver_open(&server, path, NULL, on_request, NULL,
+	    &e), 0);
+	ck_assert_int_eq(pthread_create(&loop_thread, NULL, run_loop, server),
+	    0);
+}
+
+static void
+stop(void)
+{
+	ctlserver_stop(server);
+	pthread_join(loop_thread, NULL);
+	ctlserver_close(server);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static int64_t
+soon(void)
+{
+	return ctlclient_clock() + 10000000;
+}
+
+static void
+ask(struct ctlclient *c, const char *verb, int fd)
+{
+	struct buf	b = { 0 };
+	struct err	e = { 0 };
+	size_t		at;
+
+	ck_assert_int_eq(ctlclient_connect(c, path, soon(), &e), 0);
+	at = frame_begin(&b, FRAME_REQUEST);
+	frame_add(&b, "verb", verb);
+	frame_end(&b, at);
+	ck_assert_int_eq(ctlclient_send(c, &b, fd, soon(), &e), 0);
+	buf_release(&b);
+}
+
+START_TEST(calls)
+{
+	struct ctlclient c;
+	struct frame	 f;
+	struct err	 e = { 0 };
+	char		 file[80];
+	int		 fd;
+
+	start();
+	snprintf(file, sizeof(file), "%s/f", dir);
+	fd = open(file, O_RDWR | O_CREAT, 0600);
+	ck_assert_int_eq(write(fd, "content", 7), 7);
+	ask(&c, "read", fd);
+	ck_assert_int_eq(ctlclient_receive(&c, &f, soon(), &e), 0);
+	ck_assert_int_eq(f.type, FRAME_OUTPUT);
+	ck_assert_str_eq(frame_get(&f, "text"), "content");
+	ck_assert_int_eq(ctlclient_receive(&c, &f, soon(), &e), 0);
+	ck_assert_int_eq(f.type, FRAME_VERDICT);
+	ck_assert_int_eq(frame_get_int(&f, "code"), 0);
+	ck_assert_int_eq(ctlclient_receive(&c, &f, soon(), &e), ERR_CLOSED);
+	ctlclient_close(&c);
+	close(fd);
+	unlink(file);
+
+	ask(&c, "fail", -1);
+	ck_assert_int_eq(ctlclient_receive(&c, &f, soon(), &e), 0);
+	ck_assert_str_eq(frame_get(&f, "text"), "no file");
+	ck_assert_int_eq(ctlclient_receive(&c, &f, soon(), &e), 0);
+	ck_assert_int_eq(frame_get_int(&f, "code"), ERR_LOCKED);
+	ck_assert_str_eq(frame_get(&f, "msg"), "it is held");
+	ck_assert_str_eq(frame_get(&f, "hint"), "wait");
+	ctlclient_close(&c);
+
+	ask(&c, "decline", -1);
+	ck_assert_int_eq(ctlclient_receive(&c, &f, soon(), &e), 0);
+	ck_assert_int_eq(frame_get_int(&f, "declined"), 1);
+	ctlclient_close(&c);
+	stop();
+}
+END_TEST
+
+START_TEST(rubbish_and_silence)
+{
+	struct ctlclient c;
+	struct buf	 b = { 0 };
+	struct frame	 f;
+	struct err	 e = { 0 };
+
+	start();
+	buf_append_str(&b, "GET / HTTP/1.0\r\n\r\n");
+	ck_assert_int_eq(ctlclient_connect(&c, path, soon(), &e), 0);
+	ck_assert_int_eq(ctlclient_send(&c, &b, -1, soon(), &e), 0);
+	ck_assert_int_eq(ctlclient_receive(&c, &f, soon(), &e), 0);
+	ck_assert_int_eq(frame_get_int(&f, "code"), ERR_PROTOCOL);
+	ctlclient_close(&c);
+	/* One that says nothing does not keep the others waiting. */
+	ck_assert_int_eq(ctlclient_connect(&c, path, soon(), &e), 0);
+	ck_assert_int_eq(ctlclient_receive(&c, &f, ctlclient_clock() + 50000,
+	    &e), ERR_TIMEOUT);
+	/* One that hangs up cancels what it asked for: stop() waits for it. */
+	ctlclient_close(&c);
+	ask(&c, "wait", -1);
+	ctlclient_close(&c);
+	/* One that waits is cancelled by the end, and told so. */
+	ask(&c, "wait", -1);
+	usleep(100000);
+	stop();
+	ck_assert_int_eq(ctlclient_receive(&c, &f, soon(), &e), 0);
+	ck_assert_int_eq(frame_get_int(&f, "code"), ERR_CANCELLED);
+	ctlclient_close(&c);
+	buf_release(&b);
+}
+END_TEST
+
+START_TEST(socket_of_its_own)
+{
+	struct ctlserver *other;
+	struct ctlclient c;
+	struct err	 e = { 0 };
+	struct stat	 st;
+
+	start();
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0600);
+	ck_assert_int_eq(ctlserver_open(&other, path, NULL, on_request, NULL,
+	    &e), ERR_LOCKED);
+	ck_assert_int_eq(ctlserver_open(&other, path, "no-such-group",
+	    on_request, NULL, &e), ERR_CONFIG);
+	ck_assert_str_eq(e.msg, "there is no group \"no-such-group\"");
+	stop();
+	ck_assert_int_eq(ctlclient_connect(&c, path, soon(), &e), ERR_CONNECT);
+	ctlclient_close(&c);
+}
+END_TEST
+
+UNIT_MAIN("ctlserver", calls, rubbish_and_silence, socket_of_its_own)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/base.h"
+#include "archiver/lock.h"
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/err.h"
+
+START_TEST(one_at_a_time)
+{
+	struct lock	a, b, c;
+	struct err	e = { 0 };
+	char		dir[64] = "/tmp/homelab-unit.XXXXXX", path[96];
+	char		want[64];
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(lock_take(&a, dir, "main", "backup", "expire", &e), 0);
+	ck_assert_int_eq(lock_take(&b, dir, "main", "backup", "backup", &e),
+	    ERR_LOCKED);
+	snprintf(want, sizeof(want), "held by expire, process %ld, since ",
+	    (long)getpid());
+	ck_assert_ptr_nonnull(strstr(e.msg, want));
+	/* Other stanzas and other locks are free. */
+	ck_assert_int_eq(lock_take(&b, dir, "main", "restore", "x", &e), 0);
+	ck_assert_int_eq(lock_take(&c, dir, "other", "backup", "x", &e), 0);
+	lock_release(&c);
+	lock_release(&c);
+	lock_release(&b);
+	lock_release(&a);
+	ck_assert_int_eq(lock_take(&b, dir, "main", "backup", "backup", &e),
+	    0);
+	lock_release(&b);
+	ck_assert_int_eq(chmod(dir, 0777), 0);
+	ck_assert_int_eq(lock_take(&b, dir, "main", "backup", "backup", &e),
+	    ERR_ACCESS);
+	snprintf(path, sizeof(path), "rm -rf %s", dir);
+	ck_assert_int_eq(system(path), 0);
+}
+END_TEST
+
+UNIT_MAIN("lock", one_at_a_time)
