@@ -23,6 +23,7 @@
 
 struct pgquery {
 	PGconn		*conn;
+	bool		 console;
 	int64_t		 timeout_us;
 	bool		(*cancelled)(void *arg);
 	void		*cancelled_arg;
@@ -159,7 +160,7 @@ pgquery_connect(struct pgquery **out, const struct pgquery_target *t,
 	ADD("dbname", t->database);
 	ADD("application_name", t->application);
 	ADD("client_encoding", t->encoding);
-	ADD("options", SESSION_OPTIONS);
+	ADD("options", t->console ? NULL : SESSION_OPTIONS);
 	ADD("keepalives", "1");
 	ADD("keepalives_idle", "30");
 	keys[n] = values[n] = NULL;
@@ -167,6 +168,7 @@ pgquery_connect(struct pgquery **out, const struct pgquery_target *t,
 	q = calloc(1, sizeof(*q));
 	if (q == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
+	q->console = t->console;
 	q->conn = PQconnectStartParams(keys, values, 1);
 	if (q->conn == NULL) {
 		free(q);
@@ -306,10 +308,11 @@ pgquery_run(struct pgquery *q, const char *sql, const char *const *params,
 	ExecStatusType	 status;
 	int		 rc;
 
+	assert(!q->console || n == 0);
 	q->sqlstate[0] = '\0';
-	if (PQsetnonblocking(q->conn, 1) != 0 ||
-	    PQsendQueryParams(q->conn, sql, n, NULL, params, NULL, NULL,
-	    0) == 0)
+	if (PQsetnonblocking(q->conn, 1) != 0 || (q->console ?
+	    PQsendQuery(q->conn, sql) : PQsendQueryParams(q->conn, sql, n,
+	    NULL, params, NULL, NULL, 0)) == 0)
 		return lost(q, e);
 	rc = collect(q, &res, e);
 	if (rc != 0)

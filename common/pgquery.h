@@ -37,6 +37,9 @@ struct pgquery_target {
 	const char	*database;
 	const char	*application;	/* application_name */
 	const char	*encoding;	/* client_encoding; "SQL_ASCII": raw */
+	/* A pooler's console: simple protocol, no session settings; then
+	   queries have no parameters. */
+	bool		 console;
 };
 
 #define PGQUERY_NO_TIMEOUT	INT64_C(0)
