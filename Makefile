@@ -48,7 +48,8 @@ LIBS_engine     := $(LIB_uv) $(LIB_ssl) $(LIB_inih) $(LIB_pq) $(LIB_s3) \
 LIBS_homelabctl := $(LIB_inih) $(LIB_pq) $(LIB_json)
 LIBS_unit       := $(LIBS_engine) $(LIB_idn) -lm $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 
-obj = $(patsubst %.c,$(B)/%.o,$(1))
+# homelabctl's objects are in build/ctl: build/homelabctl is the program.
+obj = $(patsubst $(B)/homelabctl/%,$(B)/ctl/%,$(patsubst %.c,$(B)/%.o,$(1)))
 COMMON_SRC     := $(wildcard common/*.c)
 POOLER_SRC     := $(filter-out pooler/main.c,$(wildcard pooler/*.c))
 # The thin client: libc and the control client only (design section 3).
@@ -76,6 +77,10 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+$(B)/ctl/%.o: homelabctl/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
 $(B)/libcommon.a: $(call obj,$(COMMON_SRC))
 $(B)/libpooler.a: $(call obj,$(POOLER_SRC))
 $(B)/libarchiver.a: $(call obj,$(ENGINE_SRC) $(filter-out archiver/main.c,$(THIN_SRC)))
@@ -90,7 +95,7 @@ $(B)/homelab-archiver: $(call obj,$(THIN_SRC)) $(B)/libcommon.a
 	$(CC) $(LDFLAGS) -rdynamic -o $@ $^ -ldl
 $(B)/homelab-archiver-engine.so: $(call obj,$(ENGINE_SRC)) $(B)/libcommon.a
 	$(CC) $(LDFLAGS) -shared -o $@ $^ $(LIBS_engine)
-$(B)/homelabctl: $(B)/homelabctl/main.o $(B)/libhomelabctl.a $(B)/libcommon.a
+$(B)/homelabctl: $(B)/ctl/main.o $(B)/libhomelabctl.a $(B)/libcommon.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_homelabctl)
 
 # Unit tests: one program per source file, linked on the programs' archives.
@@ -220,5 +225,5 @@ install: all man
 clean:
 	rm -rf build build-asan build-tsan build-fuzz
 
--include $(patsubst %.c,$(B)/%.d,$(ALL_SRC))
+-include $(patsubst %.o,%.d,$(call obj,$(ALL_SRC)))
 -include $(patsubst %.c,build-fuzz/%.d,$(ALL_SRC) $(FUZZ_SRC))

@@ -23,6 +23,7 @@
 #include "common/buf.h"
 #include "common/opt.h"
 #include "common/optdoc.h"
+#include "homelabctl/ctloptions.h"
 #include "pooler/options.h"
 
 static const struct {
@@ -32,6 +33,7 @@ static const struct {
 	{ "pooler",		&pooler_option_table },
 	{ "pooler-database",	&pooler_db_table },
 	{ "pooler-user",	&pooler_user_table },
+	{ "homelabctl",		&homelabctl_option_table },
 };
 
 static const struct {

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/base.h"
+#include "homelabctl/connect.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/pgquery.h"
+#include "common/text.h"
+#include "homelabctl/cli.h"
+
+#define CONNECT_US	(10 * TEXT_USEC_PER_SEC)
+#define QUERY_US	(30 * TEXT_USEC_PER_SEC)
+
+/*
+ * The server believes the kernel about who connects ("peer"), and root is
+ * rarely a role there.
+ */
+static int
+connect_as(const char *user, struct pgquery **out,
+    const struct pgquery_target *t, struct err *e)
+{
+	struct passwd *pw;
+	int	rc;
+
+	if (geteuid() != 0 || user == NULL || user[0] == '\0')
+		return pgquery_connect(out, t, CONNECT_US, e);
+	pw = getpwnam(user);
+	if (pw == NULL)
+		return err_set(e, ERR_CONFIG, "system_user: there is no user "
+		    "%s", user);
+	if (seteuid(pw->pw_uid) != 0)
+		return err_sys(e, errno, "cannot become %s", user);
+	rc = pgquery_connect(out, t, CONNECT_US, e);
+	if (seteuid(0) != 0) {
+		if (rc == 0)
+			pgquery_close(*out);
+		return err_sys(e, errno, "cannot become root again");
+	}
+	return rc;
+}
+
+int
+connect_server(const struct cli *cli, struct pgquery **out, struct err *e)
+{
+	struct pgquery_target t = {
+		.host = cli->opt.postgres_socket_dir,
+		.port = cli->opt.postgres_port,
+		.user = cli->opt.postgres_user,
+		.database = cli->opt.postgres_database,
+		.application = "homelabctl", .encoding = "UTF8",
+	};
+	int	rc = connect_as(cli->opt.system_user, out, &t, e);
+
+	if (rc == 0)
+		pgquery_set_limits(*out, QUERY_US, NULL, NULL);
+	else if (e->hint[0] == '\0')
+		err_hint(e, "is it running, and are postgres_socket_dir, "
+		    "postgres_port and postgres_user in homelabctl.ini right?");
+	return rc;
+}
+
+int
+connect_pooler(const struct cli *cli, struct pgquery **out, struct err *e)
+{
+	struct pgquery_target t = {
+		.host = cli->opt.pooler_socket_dir,
+		.port = cli->opt.pooler_port,
+		.user = "pgbouncer", .database = "pgbouncer",
+		.application = "homelabctl", .console = true,
+	};
+	int	rc = pgquery_connect(out, &t, CONNECT_US, e);
+
+	if (rc == 0) {
+		pgquery_set_limits(*out, QUERY_US, NULL, NULL);
+		return 0;
+	}
+	err_wrap(e, "the pooler's console");
+	return err_hint(e, "is the pooler running, are pooler_socket_dir and "
+	    "pooler_port in homelabctl.ini right, and are you root or the "
+	    "pooler's user?");
+}

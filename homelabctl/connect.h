@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * connect - the way to PostgreSQL and to the pooler's console.
+ */
+#ifndef HOMELABCTL_CONNECT_H
+#define HOMELABCTL_CONNECT_H
+
+#include "common/base.h"
+
+struct cli;
+struct err;
+struct pgquery;
+
+/*
+ * Sessions straight at the server, not through the pooler. Both are ended
+ * by pgquery_close() and give a query thirty seconds.
+ */
+int	connect_server(const struct cli *, struct pgquery **out,
+	    struct err *e) MUST_CHECK;
+
+/* The console: commands by pgquery_run() without parameters. */
+int	connect_pooler(const struct cli *, struct pgquery **out,
+	    struct err *e) MUST_CHECK;
+
+#endif /* HOMELABCTL_CONNECT_H */
