@@ -236,7 +236,7 @@ for what in "$@"; do
 	unit) unit_tests build "" ;;
 	e2e | asan | tsan) "suite_$what" ;;
 	*.sh) for major in ${PG//,/ }; do
-		run_script "" "$what" PG="$major" ${B:+"B=$B"}
+		run_script " (PG $major)" "$what" PG="$major" ${B:+"B=$B"}
 	      done ;;
 	*) echo "run.sh: no suite called $what" >&2; exit 2 ;;
 	esac
