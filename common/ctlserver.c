@@ -533,8 +533,9 @@ ctlserver_close(struct ctlserver *s)
 	uv_close((uv_handle_t *)&s->wake, NULL);
 	uv_close((uv_handle_t *)&s->term, NULL);
 	uv_close((uv_handle_t *)&s->interrupt, NULL);
-	uv_run(&s->loop, UV_RUN_DEFAULT);
-	uv_loop_close(&s->loop);
+	/* A stop that is still noted ends a run before the callbacks. */
+	while (uv_loop_close(&s->loop) == UV_EBUSY)
+		uv_run(&s->loop, UV_RUN_DEFAULT);
 	close(s->fd);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
