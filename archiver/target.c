@@ -218,7 +218,7 @@ make_directories(const char *path, struct err *e)
 
 	if (strlen(path) >= sizeof(copy))
 		return err_set(e, ERR_LIMIT, "%s: path too long", path);
-	strcpy(copy, path);
+	memcpy(copy, path, strlen(path) + 1);
 	while ((slash = strchr(slash + 1, '/')) != NULL) {
 		*slash = '\0';
 		if (mkdir(copy, 0700) != 0 && errno != EEXIST)

@@ -58,9 +58,10 @@ third() {
 uv="common/loop.c common/loop.h common/poller.c common/poller.h"
 third '^uv\.h$' $uv common/ctlserver.c common/ctlserver.h pooler/main.c \
     pooler/pooler.c pooler/worker.c archiver/daemon.c common/err.c
+# One file for each use: sha256 and md5 are what PostgreSQL's manifest and S3's
+# Content-MD5 prescribe.
 third '^openssl/' common/tls.c common/scram.c common/random.c common/digest.c \
-    archiver/filter_aead.c archiver/sigv4.c \
-    archiver/md5.c common/sha256.c
+    common/sha256.c archiver/md5.c archiver/filter_aead.c archiver/sigv4.c
 third '^ini\.h$' common/conf.c
 third '^libpq-fe\.h$' common/pgquery.c
 third '^libs3\.h$' archiver/store_s3_libs3.c
