@@ -229,6 +229,43 @@ START_TEST(sync_owed_after_flush)
 }
 END_TEST
 
+/* COPY FROM STDIN, its data sent behind CopyInResponse or ahead of it. */
+START_TEST(copy_in)
+{
+	struct requests q;
+	struct reply	rep;
+
+	requests_init(&q);
+	ck_assert(!requests_copy_in(&q));
+	/* Execute, Sync, response, data and its end, Sync: one Ready. */
+	push(&q, REQUEST_FORWARD, 'E', 1);
+	push(&q, REQUEST_FORWARD, 'S', 2);
+	ck_assert(requests_copy_in(&q));
+	ck_assert_uint_eq(q.count, 1);
+	ck_assert(requests_need_sync(&q));
+	requests_copy_end(&q);
+	push(&q, REQUEST_FORWARD, 'S', 3);
+	ck_assert_int_eq(requests_reply(&q, 'C', &rep), 0);
+	ck_assert_int_eq(requests_reply(&q, 'Z', &rep), 0);
+	ck_assert_uint_eq(number_of(&rep.done), 3);
+	/* The end was sent ahead: the Sync behind it counts. */
+	push(&q, REQUEST_FORWARD, 'E', 4);
+	requests_copy_end(&q);
+	push(&q, REQUEST_FORWARD, 'S', 5);
+	ck_assert(!requests_copy_in(&q));
+	ck_assert_uint_eq(q.count, 2);
+	ck_assert_int_eq(requests_reply(&q, 'C', &rep), 0);
+	ck_assert_int_eq(requests_reply(&q, 'Z', &rep), 0);
+	/* The same with a simple query. */
+	push(&q, REQUEST_FORWARD, 'Q', 6);
+	ck_assert(requests_copy_in(&q));
+	requests_copy_end(&q);
+	ck_assert(!requests_copy_in(&q));
+	ck_assert_int_eq(requests_reply(&q, 'Z', &rep), 0);
+	requests_release(&q);
+}
+END_TEST
+
 /* 10,000 entries in front of 10,000 behind a Sync: one step an entry. */
 START_TEST(drop_many)
 {
@@ -375,4 +412,4 @@ END_TEST
 
 UNIT_MAIN("requests", replies_end_their_requests, nothing_asked, skip,
     internal_error_is_ours, doomed, ignoring_until_sync,
-    sync_owed_after_flush, drop_many, random_pipelines)
+    sync_owed_after_flush, copy_in, drop_many, random_pipelines)
