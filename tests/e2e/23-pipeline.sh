@@ -45,7 +45,7 @@ for kind in batches statements mixed; do
 			batch $position
 		done
 		# Two batches on their way at once, each with its own error.
-		batch 3 | grep -v getsync | grep -v '^=' 
+		batch 3 | grep -v getsync | grep -v '^='
 		batch 6 | grep -v getsync | grep -v '^='
 		echo "a getsync"
 		echo "= 1 / 2 / 22012 division by zero / aborted / aborted / sync"
