@@ -375,8 +375,10 @@ put_restore_command(const struct settings *s, struct buf *out)
 	} else {
 		buf_append_str(out, "homelab-archiver");
 	}
+	/* PostgreSQL runs it in its data directory: no relative paths. */
 	buf_append_str(out, " --config=");
-	put_quoted(out, s->o.config);
+	put_quoted(out, realpath(s->o.config, path) != NULL ? path :
+	    s->o.config);
 	buf_append_str(out, " --stanza=");
 	put_quoted(out, s->o.stanza);
 	buf_append_str(out, " archive-get %f \"%p\"");

@@ -94,6 +94,9 @@ verb_run(const struct verb *verb, struct verb_call *call, struct err *e)
 	call->repos = repos;
 	call->repo_n = n;
 	rc = verb->fn(call, e);
+	/* What a verb got over on its way is no part of the answer. */
+	if (rc == 0)
+		memset(e, 0, sizeof(*e));
 	repos_close(repos, n);
 	return rc;
 }

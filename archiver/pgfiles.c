@@ -100,6 +100,7 @@ pgfiles_read_control(const char *pgdata, struct pgcontrol *c,
 int
 pgfiles_server_pid(const char *pgdata, pid_t *pid, struct err *e)
 {
+	struct err why = { 0 };
 	char	path[1100], *text;
 	size_t	n;
 	long	v;
@@ -109,11 +110,11 @@ pgfiles_server_pid(const char *pgdata, pid_t *pid, struct err *e)
 	if ((size_t)snprintf(path, sizeof(path), "%s/postmaster.pid",
 	    pgdata) >= sizeof(path))
 		return err_set(e, ERR_LIMIT, "%s: path too long", pgdata);
-	rc = pgfiles_read(path, 4096, &text, &n, e);
+	rc = pgfiles_read(path, 4096, &text, &n, &why);
 	if (rc == ERR_NOT_FOUND)
 		return 0;
 	if (rc != 0)
-		return rc;
+		return err_set(e, rc, "%s", why.msg);
 	v = strtol(text, NULL, 10);
 	free(text);
 	/* Negative: a single-user server. EPERM: alive, somebody else's. */
