@@ -56,7 +56,7 @@ struct worker;
 	X(ACTIVE,	"active",	"its server or its next message") \
 	X(REFUSED,	"idle",		"the end of a request we refused") \
 	X(CONSOLE,	"idle",		"its next admin command") \
-	X(COMMAND,	"active",	"the end of its admin command") \
+	X(COMMAND,	"idle",		"the end of its admin command") \
 	X(CLOSED,	"closed",	"nothing")
 
 enum client_state {

@@ -22,6 +22,15 @@ fail(const struct err *e)
 	return 1;
 }
 
+/* A daemon does not log to stderr, but whoever started it waits for this. */
+static int
+fail_start(const struct arguments *a, const struct err *e)
+{
+	if (a->daemon && !a->quiet)
+		fprintf(stderr, "homelab-pooler: %s\n", e->msg);
+	return fail(e);
+}
+
 /* -t and -T. */
 static int
 look_only(const struct arguments *a, const struct config *config)
@@ -63,6 +72,8 @@ prepare(const struct arguments *a, struct config *config, struct err *e)
 		r = err_set(e, ERR_CONFIG, "daemon needs pidfile configured");
 	if (r == 0 && a->daemon)
 		r = process_background(e);
+	if (r == 0 && a->daemon)
+		r = reload_log(o, false, e);
 	if (r == 0) {
 		process_raise_limits(o);
 		reload_log_lines(&config->warnings, LV_WARNING);
@@ -82,11 +93,11 @@ serve(const struct arguments *a, struct config *config)
 		return fail(&e);
 	}
 	if (pooler_new(config, &a->source, &p, &e) != 0)
-		return fail(&e);
+		return fail_start(a, &e);
 	p->log_stderr = !a->quiet && !a->daemon;
 	if (process_pidfile_write(p->config->opt.pidfile, &e) != 0) {
 		pooler_free(p);
-		return fail(&e);
+		return fail_start(a, &e);
 	}
 	process_ready();
 	status = pooler_run(p);
