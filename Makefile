@@ -132,6 +132,9 @@ lint:
 	@tests/run.sh lint
 deps:
 	@tests/deps.sh build test
+# The main job once, explained line by line; KEEP=1 leaves it running.
+demo:
+	@KEEP=$(KEEP) tests/demo.sh
 
 # Each header compiles alone: no user needs to know what it includes.
 hdrcheck: $(patsubst %.h,$(B)/hdr/%.ok,$(wildcard common/*.h pooler/*.h \
