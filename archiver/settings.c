@@ -205,7 +205,7 @@ without_effect(struct level *l, const char *key, const char *where,
 	}
 	if (!is_one_of(later, ARRAY_LEN(later), key)) {
 		err_set(e, ERR_CONFIG, "%s: unknown option \"%s\"", where, key);
-		err_hint(e, "homelab-archiver(5) lists the options; they are "
+		err_hint(e, "homelab-archiver.ini(5) lists the options; they are "
 		    "named as pgBackRest's");
 		return ERR_CONFIG;
 	}

@@ -28,6 +28,22 @@ doc_key(const struct opt_table *t, const struct opt *o, char *out, size_t size)
 	return out;
 }
 
+/*
+ * Whether the document says which options need a restart. Where none can
+ * change at run time, the remark below each would be noise.
+ */
+static bool
+tells_restart(const struct opt_table *t)
+{
+	const struct opt *o;
+
+	OPT_FOREACH(o, t) {
+		if (o->flags & OPT_RELOAD)
+			return true;
+	}
+	return false;
+}
+
 /* True if a sentence ends before p, a blank. */
 static bool
 sentence_ends(const char *help, const char *p)
@@ -140,6 +156,7 @@ optdoc_mdoc(const struct opt_table *t, struct buf *out)
 {
 	const struct opt *o;
 	char		  key[128];
+	bool		  restart = tells_restart(t);
 	bool		  open = false;
 
 	for (o = t->opts; o < t->opts + t->n; o++) {
@@ -156,7 +173,7 @@ optdoc_mdoc(const struct opt_table *t, struct buf *out)
 		    doc_key(t, o, key, sizeof(key)));
 		put_mdoc_help(o->help, out);
 		put_mdoc_default(o, out);
-		if (!(o->flags & OPT_RELOAD))
+		if (restart && !(o->flags & OPT_RELOAD))
 			buf_append_str(out, "A change needs a restart.\n");
 		if (o->flags & OPT_NOT_YET)
 			buf_append_str(out, "Not supported yet: accepted "
@@ -208,6 +225,7 @@ optdoc_ini(const struct opt_table *t, struct buf *out)
 {
 	const struct opt *o;
 	char		  key[128];
+	bool		  restart = tells_restart(t);
 
 	for (o = t->opts; o < t->opts + t->n; o++) {
 		if (o->kind == OPT_KIND_GROUP) {
@@ -218,10 +236,10 @@ optdoc_ini(const struct opt_table *t, struct buf *out)
 		put_ini_help(NULL, o->help, out);
 		if (o->flags & OPT_NOT_YET)
 			buf_append_str(out, "; (not supported yet)\n");
-		if (!(o->flags & OPT_RELOAD))
+		if (restart && !(o->flags & OPT_RELOAD))
 			buf_append_str(out, "; (a change needs a restart)\n");
 		buf_printf(out, ";%s =%s%s\n",
-		    doc_key(t, o, key, sizeof(key)),
+		    opt_key(t, o, 1, key, sizeof(key)),
 		    o->def == NULL || *o->def == '\0' ? "" : " ",
 		    o->def == NULL ? "" : o->def);
 	}

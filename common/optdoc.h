@@ -17,14 +17,16 @@ struct opt_table;
 
 /*
  * An mdoc list: a subsection per group, an item per option with its help,
- * its default and whether it needs a restart. Options of a table with a
- * prefix are called repoN-path. Belongs into a section of an mdoc page.
+ * its default and whether it needs a restart; in a table without any
+ * OPT_RELOAD nothing is said of that. Options of a table with a prefix are
+ * called repoN-path. Belongs into a section of an mdoc page.
  */
 void	optdoc_mdoc(const struct opt_table *, struct buf *out);
 
 /*
  * The body of a section of a sample ini file: each option commented out at
- * its default, below its help. Lines are at most 79 bytes where words allow.
+ * its default, below its help; repo1-path if the table has a prefix. Lines
+ * are at most 79 bytes where words allow.
  */
 void	optdoc_ini(const struct opt_table *, struct buf *out);
 

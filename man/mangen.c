@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "archiver/settings.h"
 #include "common/buf.h"
 #include "common/opt.h"
 #include "common/optdoc.h"
@@ -34,6 +35,9 @@ static const struct {
 	{ "pooler-database",	&pooler_db_table },
 	{ "pooler-user",	&pooler_user_table },
 	{ "homelabctl",		&homelabctl_option_table },
+	{ "archiver",		&settings_general_table },
+	{ "archiver-pg",	&settings_pg_table },
+	{ "archiver-repo",	&settings_repo_table },
 };
 
 static const struct {

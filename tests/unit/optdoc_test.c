@@ -102,6 +102,25 @@ START_TEST(ini)
 }
 END_TEST
 
+/* An index that can be used as it is, and no restart: nothing reloads. */
+START_TEST(ini_indexed)
+{
+	static const struct opt few[] = {
+		OPT_ROW(struct sample, INT, number, "7", 0, 9, 0, "A number.")
+	};
+	static const struct opt_table t = OPT_TABLE("t", "repo", few,
+	    struct sample, OPT_PGBACKREST);
+
+	expect(optdoc_ini, &t, "\n; A number.\n;repo1-number = 7\n");
+	expect(optdoc_mdoc, &t,
+	    ".Bl -tag -width Ds\n"
+	    ".It Ic repoN-number\n"
+	    "A number.\n"
+	    "Default: \\fB7\\fP.\n"
+	    ".El\n");
+}
+END_TEST
+
 START_TEST(pairs)
 {
 	expect(optdoc_pairs, &plain,
@@ -124,4 +143,4 @@ START_TEST(completion)
 }
 END_TEST
 
-UNIT_MAIN("optdoc", mdoc, ini, pairs, completion)
+UNIT_MAIN("optdoc", mdoc, ini, ini_indexed, pairs, completion)
