@@ -224,6 +224,9 @@ install: all man
 	    if [ -e $$to ]; then echo "$$to is there: left as it is"; \
 	    else $(INSTALL) -m 640 $$f $$to; echo $$to; \
 	    chgrp postgres $$to 2>/dev/null || chmod 644 $$to; fi; done
+	sed -e 's|/usr/local/bin|$(bindir)|' \
+	    -e 's|/etc/homelab|$(sysconfdir)/homelab|' etc/cron.d/homelab \
+	    >$(DESTDIR)$(docdir)/examples/homelab.cron
 
 clean:
 	rm -rf build build-asan build-tsan build-fuzz
