@@ -618,8 +618,9 @@ verb_verify(const struct verb_call *v, struct err *e)
 	places_init(&p, v);
 	for (i = 0; i < p.count; i++) {
 		rc = verify_run(&p.c[i], &req, &result, &why);
-		say(v, "repo%d: %llu backups (%llu files, %s) and %llu WAL "
+		say(v, "repo%d: %s%llu backups (%llu files, %s) and %llu WAL "
 		    "objects read, %llu faults\n", p.number[i],
+		    rc != 0 && result.faults == 0 ? "NOT VERIFIED; " : "",
 		    (unsigned long long)result.backups,
 		    (unsigned long long)result.files,
 		    text_print_size_short((int64_t)result.bytes, size),

@@ -2,6 +2,7 @@
 #include "common/base.h"
 #include "archiver/verify.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "archiver/pgcontrol.h"
 #include "archiver/stanza.h"
 #include "archiver/unpack.h"
+#include "common/buf.h"
 #include "common/err.h"
 
 /* One segment that is there. */
@@ -114,6 +116,65 @@ check_control(struct verify *v, struct unpack_job *job, struct err *e)
 	return 0;
 }
 
+/* The headers of the packs: no file's run covers them. */
+static int
+check_packs(struct verify *v, struct err *e)
+{
+	struct object_header h;
+	struct buf	b = { 0 };
+	struct err	damage = { 0 };
+	char		key[CATALOG_KEY_MAX];
+	uint32_t	i;
+	int		rc = 0;
+
+	for (i = 0; i < v->m->packs && rc == 0; i++) {
+		catalog_key_pack(v->c, key, v->m->label, v->m->run, i);
+		buf_clear(&b);
+		rc = store_get(v->c->store, key, 0, OBJECT_HEADER_SIZE, &b,
+		    &v->c->limits, &damage);
+		if (rc == 0)
+			rc = object_header_decode(&h, b.data, b.len, &damage);
+		if (rc == 0 && h.kind != OBJECT_PACK)
+			rc = err_set(&damage, ERR_FORMAT, "is no pack");
+		if (rc != 0 && !is_fatal(rc)) {
+			fault(v, key, damage.msg);
+			rc = 0;
+		}
+	}
+	if (rc != 0)
+		*e = damage;
+	buf_release(&b);
+	return rc;
+}
+
+/* The claims: their names are what counts, but they must be whole, too. */
+static int
+check_claims(struct verify *v, const struct stanza_claims *claims,
+    struct err *e)
+{
+	struct buf	b = { 0 };
+	struct err	damage = { 0 };
+	char		key[CATALOG_KEY_MAX];
+	size_t		i;
+	int		rc = 0;
+
+	for (i = 0; i < claims->count && rc == 0; i++) {
+		snprintf(key, sizeof(key), "%s/id/%" PRIu64 "-%d",
+		    v->c->stanza, claims->claim[i].system_id,
+		    claims->claim[i].version);
+		buf_clear(&b);
+		rc = catalog_get(v->c, OBJECT_STANZA, key, &b, &damage);
+		if (rc != 0 && !is_fatal(rc)) {
+			fault(v, key, damage.msg);
+			rc = 0;
+		}
+	}
+	if (rc != 0)
+		*e = damage;
+	buf_release(&b);
+	return rc;
+}
+
 static int
 verify_backup(struct verify *v, const struct catalog_backup *b, struct err *e)
 {
@@ -139,6 +200,8 @@ verify_backup(struct verify *v, const struct catalog_backup *b, struct err *e)
 	rc = unpack_run(&job, e);
 	if (rc == 0)
 		rc = check_control(v, &job, e);
+	if (rc == 0)
+		rc = check_packs(v, e);
 	v->result->backups++;
 	v->result->files += m.file_count;
 	v->result->bytes += m.size;
@@ -307,15 +370,14 @@ check_gaps(struct verify *v)
 }
 
 static int
-verify_all_wal(struct verify *v, struct err *e)
+verify_all_wal(struct verify *v, const struct stanza_claims *claims,
+    struct err *e)
 {
-	struct stanza_claims claims;
 	size_t	i;
-	int	rc;
+	int	rc = 0;
 
-	rc = stanza_list(v->c, &claims, e);
-	for (i = 0; rc == 0 && i < claims.count; i++) {
-		rc = catalog_each_wal(v->c, claims.claim[i].system_id,
+	for (i = 0; rc == 0 && i < claims->count; i++) {
+		rc = catalog_each_wal(v->c, claims->claim[i].system_id,
 		    note_wal, v, e);
 		if (rc == ERR_NOMEM)
 			err_set(e, rc, "out of memory");
@@ -332,20 +394,32 @@ verify_run(const struct catalog *c, const struct verify_request *req,
     struct verify_result *result, struct err *e)
 {
 	struct verify	v = { .c = c, .req = req, .result = result };
+	struct stanza_claims claims;
 	struct catalog_list l;
 	size_t		i;
 	int		rc;
 
 	memset(result, 0, sizeof(*result));
+	rc = stanza_list(c, &claims, e);
+	if (rc != 0)
+		return rc;
+	if (claims.count == 0) {
+		/* Lost, or not mounted: all but "no faults". */
+		err_set(e, ERR_NOT_FOUND, "stanza %s does not exist in %s",
+		    c->stanza, store_name(c->store));
+		return err_hint(e, "is this the right repository? if it is "
+		    "a new one, run stanza-create");
+	}
 	rc = catalog_list(c, &l, e);
 	if (rc != 0)
 		return rc;
+	rc = check_claims(&v, &claims, e);
 	for (i = 0; rc == 0 && i < l.count; i++) {
 		if (l.backups[i].committed && !l.backups[i].tombstone)
 			rc = verify_backup(&v, &l.backups[i], e);
 	}
 	if (rc == 0)
-		rc = verify_all_wal(&v, e);
+		rc = verify_all_wal(&v, &claims, e);
 	catalog_list_release(&l);
 	for (i = 0; i < v.wal_count; i++)
 		free(v.wal[i].key);

@@ -114,6 +114,25 @@ flip "$manifest" 400
 mv "$pack" "$pack.away"
 like "verify: a pack that is missing" "*FAULT backup $label, *" "$(ar verify)"
 mv "$pack.away" "$pack"
+# What no file's run covers: a pack's header, and the claim of the stanza.
+flip "$pack" 5
+out=$(ar verify)
+is "verify: a flipped bit in a pack's header" 26 $?
+like "names the pack" "*FAULT main/backup/$label/*/data/*" "$out"
+flip "$pack" 5
+claim=$(find "$tmp/repo/main/id" -type f)
+chmod u+w "$claim"
+flip "$claim" 100
+out=$(ar verify)
+is "verify: a flipped bit in a claim" 26 $?
+like "names the claim" "*FAULT main/id/*" "$out"
+flip "$claim" 100
+mv "$claim" "$tmp/claim"
+out=$(ar verify 2>&1)
+is "verify: a stanza that is gone" 55 $?
+like "does not call it sound" "*NOT VERIFIED*" "$out"
+mv "$tmp/claim" "$claim"
+
 gap=$(segments | tail -2 | head -1)
 mv "$gap" "$tmp/gap"
 like "verify: a gap in the WAL" "*1 segments missing before*" "$(ar verify)"
