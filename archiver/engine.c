@@ -126,7 +126,10 @@ homelab_engine_main(const struct engine_call *in, struct err *e)
 	if (args == NULL)
 		return err_set(e, ERR_NOMEM, "no memory");
 	rc = settings_load(&s, &src, args, &call.argc, &warnings, e);
-	if (buf_len(&warnings) > 0)
+	/* Not once for each WAL segment: PostgreSQL's log would fill with them.
+	 * A person hears them from every other verb. */
+	if (buf_len(&warnings) > 0 &&
+	    (verb->flags & (VERB_PUSH | VERB_GET)) == 0)
 		fputs(buf_cstr(&warnings), stderr);
 	if (rc == 0) {
 		call.s = &s;
