@@ -2,6 +2,7 @@
 #include "common/base.h"
 #include "archiver/restore.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "archiver/catalog.h"
+#include "archiver/lineage.h"
 #include "archiver/manifest.h"
 #include "archiver/pagemap.h"
 #include "archiver/pgfiles.h"
@@ -59,13 +61,73 @@ none_reaches(const struct restore_request *req, const struct manifest *oldest,
 {
 	char	stamp[TEXT_STAMP_MAX], lsn[LSN_MAX];
 
-	err_set(e, ERR_NOT_FOUND,
-	    "no backup ended before the recovery target %s",
-	    req->recovery.target == NULL ? "" : req->recovery.target);
+	if (req->recovery.target == NULL) {
+		err_set(e, ERR_NOT_FOUND,
+		    "no backup leads to the timeline to recover to");
+		return err_hint(e, "--target-timeline=current stays on that "
+		    "of the backup");
+	}
+	err_set(e, ERR_NOT_FOUND, "no backup ended before the recovery "
+	    "target %s on its timeline", req->recovery.target);
 	return err_hint(e, "the oldest is %s, which ended at %s (%s) on "
 	    "timeline %u: choose a later target", oldest->label,
 	    text_print_rfc3339(oldest->stop_time, stamp),
 	    lsn_format(lsn, oldest->stop_lsn), oldest->start_timeline);
+}
+
+struct newest {
+	uint32_t	timeline;	/* wanted; 0: the newest */
+	uint32_t	found;
+	char		key[CATALOG_KEY_MAX];
+};
+
+static int
+note_history(void *arg, const struct store_entry *entry)
+{
+	struct newest	*n = arg;
+	const char	*name = strrchr(entry->key, '/');
+	unsigned	 id;
+	int		 used = 0;
+
+	if (name == NULL || sscanf(name + 1, "%8X.history-%n", &id,
+	    &used) != 1 || used == 0 || id <= n->found ||
+	    (n->timeline != 0 && id != n->timeline))
+		return 0;
+	n->found = id;
+	snprintf(n->key, sizeof(n->key), "%s", entry->key);
+	return 0;
+}
+
+/*
+ * Whether recovery can follow from the backup to the timeline that is asked
+ * for, the newest unless it is named. What cannot be read is left for
+ * PostgreSQL to judge, which may get it from another repository.
+ */
+static bool
+follows(const struct catalog *c, const struct restore_request *req,
+    const struct manifest *m)
+{
+	const struct recovery *r = &req->recovery;
+	struct newest	n = { .timeline = 0 };
+	struct buf	text = { 0 };
+	struct err	ignored = { 0 };
+	char		prefix[CATALOG_KEY_MAX];
+	bool		ok = true;
+
+	if (r->type == RECOVERY_IMMEDIATE ||
+	    (r->timeline != NULL && strcmp(r->timeline, "current") == 0))
+		return true;
+	if (r->timeline != NULL && text_is_digit(r->timeline[0]))
+		n.timeline = (uint32_t)strtoul(r->timeline, NULL, 10);
+	snprintf(prefix, sizeof(prefix), "%s/wal/%" PRIu64 "/history/",
+	    c->stanza, m->system_id);
+	if (store_list(c->store, prefix, true, note_history, &n, &c->limits,
+	    &ignored) == 0 && n.found > m->start_timeline &&
+	    catalog_get(c, OBJECT_WAL_FILE, n.key, &text, &ignored) == 0)
+		ok = lineage_leads_from(buf_cstr(&text), m->start_timeline,
+		    m->stop_lsn);
+	buf_release(&text);
+	return ok;
 }
 
 /* From the newest back to the first that will do. */
@@ -89,7 +151,7 @@ choose_newest(const struct catalog *c, const struct restore_request *req,
 		if (rc != 0)
 			return rc;
 		any = true;
-		if (reaches(m, req, time, lsn))
+		if (reaches(m, req, time, lsn) && follows(c, req, m))
 			return 0;
 	}
 	if (rc != 0)
@@ -123,8 +185,19 @@ choose_named(const struct catalog *c, const struct restore_request *req,
 	rc = recovery_check(&req->recovery, &time, &lsn, e);
 	if (rc == 0)
 		rc = catalog_load(c, b, m, e);
-	if (rc != 0 || reaches(m, req, time, lsn))
+	if (rc != 0)
 		return rc;
+	if (reaches(m, req, time, lsn)) {
+		if (follows(c, req, m))
+			return 0;
+		err_set(e, ERR_USAGE, "backup %s is of timeline %u, which does "
+		    "not lead to the one to recover to", m->label,
+		    m->start_timeline);
+		rc = err_hint(e, "--target-timeline=current stays on that "
+		    "of the backup");
+		manifest_release(m);
+		return rc;
+	}
 	err_set(e, ERR_USAGE, "backup %s ended at %s (%s), after the recovery "
 	    "target", m->label, text_print_rfc3339(m->stop_time, stamp),
 	    lsn_format(text, m->stop_lsn));

@@ -94,6 +94,8 @@ out=$(restored wrong --type=time --target="2020-01-01 00:00:00+00")
 is "a time before all backups: not found" 55 $?
 like "and what there is" "*no backup ended before*the oldest is $first*" \
     "$out"
+like "a backup made after the newest timeline had left: refused" \
+    "*does not lead to*" "$(restored wrong --set="$second")"
 like "a time without a zone" "*is not a time with a zone*" \
     "$(restored wrong --type=time --target="2026-01-01 00:00:00")"
 like "a target without a type" "*the type of the restore has none*" \
