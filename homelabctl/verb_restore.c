@@ -228,11 +228,25 @@ stop(struct restore *r, struct err *e)
 	return 0;
 }
 
+/* data.before-<now>; two restores may begin in the same second. */
+static void
+free_name(const char *data, char *out, size_t size)
+{
+	char		stamp[TEXT_STAMP_MAX];
+	struct stat	st;
+	unsigned	n;
+
+	text_print_label(cli_now(), stamp);
+	snprintf(out, size, "%s.before-%s", data, stamp);
+	for (n = 2; lstat(out, &st) == 0; n++)
+		snprintf(out, size, "%s.before-%s-%u", data, stamp, n);
+}
+
 /* The old directory gets another name, an empty one its owner and mode. */
 static int
 put_aside(struct restore *r, struct err *e)
 {
-	char	stamp[TEXT_STAMP_MAX], name[sizeof(r->aside)];
+	char	name[sizeof(r->aside)];
 	struct stat st;
 
 	if (r->cli->delta)
@@ -240,12 +254,13 @@ put_aside(struct restore *r, struct err *e)
 	if (stat(r->data, &st) != 0)
 		return errno == ENOENT ? 0 : err_sys(e, errno, "cannot look "
 		    "at %s", r->data);
-	snprintf(name, sizeof(name), "%s.before-%s", r->data,
-	    text_print_label(cli_now(), stamp));
+	free_name(r->data, name, sizeof(name));
 	if (rename(r->data, name) != 0) {
+		bool mount = errno == EBUSY || errno == EXDEV;
+
 		err_sys(e, errno, "cannot move %s aside", r->data);
-		return err_hint(e, "a mount point cannot be moved: use "
-		    "--delta");
+		return mount ? err_hint(e, "a mount point cannot be moved: "
+		    "use --delta") : e->code;
 	}
 	r->touched = true;
 	snprintf(r->aside, sizeof(r->aside), "%s", name);

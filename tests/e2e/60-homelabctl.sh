@@ -148,8 +148,15 @@ is "on a new timeline" 2 "$(json 'j["postgresql"]["timeline"]')"
 # --- a restore that fails in the middle ------------------------------------------
 
 ctl_ini "start_command = false"
+# As if another restore had begun in the same second.
+for i in {0..60}; do
+	taken=$tmp/data.before-$(date -u -d "$i seconds" +%Y%m%d-%H%M%S)
+	mkdir -p "$taken" && touch "$taken/file"
+done
 ctl db restore latest --yes
 is "a start that fails is an error" 1 "$rc"
+like "a directory of that name stays as it is" \
+    "*The old data directory is now*data.before-*-2.*" "$err"
 like "it says how it stands" "*did not finish*To try again*--delta*" "$err"
 like "and how to go back" "*To go back*data.before-*RELEASE*" "$err"
 is "the clients are still held" yes "$(console 'SHOW STATE' |
