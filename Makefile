@@ -16,6 +16,7 @@ bindir ?= $(prefix)/bin
 enginedir ?= $(prefix)/lib/homelab
 mandir ?= $(prefix)/share/man
 docdir ?= $(prefix)/share/doc/homelab
+completiondir ?= $(prefix)/share/bash-completion/completions
 unitdir ?= $(prefix)/lib/systemd/system
 INSTALL ?= install
 B := build$(if $(findstring address,$(SAN)),-asan,$(if $(findstring thread,$(SAN)),-tsan))
@@ -30,6 +31,14 @@ CFLAGS_ALL = -std=c11 -fPIC -fvisibility=hidden -pthread $(WARN) \
 	$(CFLAGS)
 LDFLAGS += -pthread -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
 
+# io_uring (poller_uring.c, poller_ring.c) where liburing is at hand.
+ifeq ($(shell $(PKG_CONFIG) --exists 'liburing >= 2.3' && echo yes),yes)
+CPPFLAGS += -DWITH_LIBURING
+LIB_uring := -luring
+else
+NO_URING := common/poller_uring.c common/poller_ring.c
+endif
+
 # One job each, one includer each: design section 3.
 LIB_uv      := -luv
 LIB_ssl     := -lssl -lcrypto
@@ -42,15 +51,15 @@ LIB_xxhash  := -lxxhash
 LIB_json    := -ljansson
 CPPFLAGS    += $(shell $(PKG_CONFIG) --cflags-only-I libpq 2>/dev/null)
 
-LIBS_pooler     := $(LIB_uv) $(LIB_ssl) $(LIB_idn) $(LIB_inih) $(LIB_xxhash)
-LIBS_engine     := $(LIB_uv) $(LIB_ssl) $(LIB_inih) $(LIB_pq) $(LIB_s3) \
+LIBS_pooler     := $(LIB_uv) $(LIB_uring) $(LIB_ssl) $(LIB_idn) $(LIB_inih) $(LIB_xxhash)
+LIBS_engine     := $(LIB_uv) $(LIB_uring) $(LIB_ssl) $(LIB_inih) $(LIB_pq) $(LIB_s3) \
 	$(LIB_lz4) $(LIB_xxhash) $(LIB_json)
 LIBS_homelabctl := $(LIB_inih) $(LIB_pq) $(LIB_json)
 LIBS_unit       := $(LIBS_engine) $(LIB_idn) -lm $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 
 # homelabctl's objects are in build/ctl: build/homelabctl is the program.
 obj = $(patsubst $(B)/homelabctl/%,$(B)/ctl/%,$(patsubst %.c,$(B)/%.o,$(1)))
-COMMON_SRC     := $(wildcard common/*.c)
+COMMON_SRC     := $(filter-out $(NO_URING),$(wildcard common/*.c))
 POOLER_SRC     := $(filter-out pooler/main.c,$(wildcard pooler/*.c))
 # The thin client: libc and the control client only (design section 3).
 THIN_SRC       := $(wildcard archiver/main.c archiver/thin.c archiver/thin_ask.c)
@@ -59,7 +68,7 @@ HOMELABCTL_SRC := $(filter-out homelabctl/main.c,$(wildcard homelabctl/*.c))
 MAN_SRC        := $(wildcard man/*.c)
 UNIT_SRC       := $(wildcard tests/unit/*_test.c)
 ALL_SRC        := $(COMMON_SRC) $(wildcard pooler/*.c archiver/*.c homelabctl/*.c \
-	man/*.c tests/unit/*.c tests/e2e/*.c bench/*.c)
+	man/*.c tests/unit/*.c tests/e2e/*.c tests/faults/*.c bench/*.c)
 
 PROGRAMS := $(if $(wildcard pooler/main.c),$(B)/homelab-pooler) \
 	$(if $(wildcard archiver/main.c),$(B)/homelab-archiver $(B)/homelab-archiver-engine.so) \
@@ -113,8 +122,23 @@ $(B)/e2e/%: $(B)/tests/e2e/%.o $(B)/libpooler.a $(B)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_pooler) $(LIB_pq)
 
-E2E_BIN := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c))
-tests: all unit $(E2E_BIN)
+# One of many files: the client that compares the pooler with PostgreSQL.
+$(B)/e2e/differ: $(patsubst %.c,$(B)/%.o,$(wildcard tests/attack/*.c)) \
+    $(B)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
+
+E2E_BIN := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c)) \
+	$(if $(wildcard tests/attack/*.c),$(B)/e2e/differ)
+
+# What makes things go wrong: system calls, an S3 server.
+FAULTS_BIN := $(B)/faults/sysfault $(B)/faults/s3fault
+$(B)/faults/sysfault: $(call obj,tests/faults/sysfault.c tests/faults/calls.c)
+$(B)/faults/s3fault: $(call obj,tests/faults/s3fault.c tests/faults/plan.c)
+$(FAULTS_BIN): $(B)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+tests: all unit $(E2E_BIN) $(FAULTS_BIN)
 
 # Everything that the tests need, then everything they can say. The last line
 # is "N passed, N failed".
@@ -122,16 +146,24 @@ check: deps
 	$(MAKE) -s -j$(JOBS) DEV=1 tests man mangen
 	$(MAKE) -s -j$(JOBS) DEV=1 SAN=address,undefined tests
 	$(MAKE) -s -j$(JOBS) DEV=1 SAN=thread tests
-	@PG=$(PG) tests/run.sh lint unit e2e asan tsan
+	@PG=$(PG) tests/run.sh lint unit e2e faults asan tsan
 # The same without the sanitizers' builds.
 check-quick:
 	$(MAKE) -s -j$(JOBS) DEV=1 tests man mangen
-	@PG=$(PG) tests/run.sh lint unit e2e
+	@PG=$(PG) tests/run.sh lint unit e2e faults
 lint:
 	$(MAKE) -s -j$(JOBS) DEV=1 all man mangen
 	@tests/run.sh lint
 deps:
 	@tests/deps.sh build test
+# Beside the peers, with ratios: bench/run.sh says what can be chosen.
+# ROWS=pooler,archiver or single ones; BENCH_ROUNDS, BENCH_SECONDS.
+bench: deps
+	$(MAKE) -s -j$(JOBS) all $(B)/bench/reap
+	@bench/run.sh $(subst $(comma), ,$(ROWS))
+comma := ,
+$(B)/bench/reap: $(B)/bench/reap.o
+	$(CC) $(LDFLAGS) -o $@ $^
 # The main job once, explained line by line; KEEP=1 leaves it running.
 demo:
 	@KEEP=$(KEEP) tests/demo.sh
@@ -194,7 +226,8 @@ fuzz: $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
 		    $$(test -f tests/fuzz/$$f.dict && \
 			echo -dict=tests/fuzz/$$f.dict) \
 		    -print_final_stats=1 -artifact_prefix=build-fuzz/$$f- \
-		    build-fuzz/corpus/$$f 2>build-fuzz/$$f.log || \
+		    build-fuzz/corpus/$$f $$(test -d tests/fuzz/corpus/$$f && \
+			echo tests/fuzz/corpus/$$f) 2>build-fuzz/$$f.log || \
 		    { tail -40 build-fuzz/$$f.log; exit 1; }; \
 		grep -E 'stat::number_of_executed_units' build-fuzz/$$f.log; \
 	done
@@ -206,12 +239,15 @@ fuzz: $(patsubst tests/fuzz/%.c,build-fuzz/%,$(FUZZ_SRC))
 install: all man
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir) \
 	    $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
-	    $(DESTDIR)$(docdir)/examples $(DESTDIR)$(sysconfdir)/homelab
+	    $(DESTDIR)$(docdir)/examples $(DESTDIR)$(sysconfdir)/homelab \
+	    $(DESTDIR)$(completiondir)
 	$(INSTALL) -m 755 $(filter-out %.so,$(PROGRAMS)) $(DESTDIR)$(bindir)
 	$(if $(filter %.so,$(PROGRAMS)),$(INSTALL) -D -m 644 -t \
 	    $(DESTDIR)$(enginedir) $(filter %.so,$(PROGRAMS)))
 	$(INSTALL) -m 644 $(filter %.1,$(MAN_PAGES)) $(DESTDIR)$(mandir)/man1
 	$(INSTALL) -m 644 $(filter %.5,$(MAN_PAGES)) $(DESTDIR)$(mandir)/man5
+	$(INSTALL) -m 644 etc/completion/homelabctl \
+	    etc/completion/homelab-archiver $(DESTDIR)$(completiondir)
 	$(INSTALL) -m 644 README.md LICENSE $(DESTDIR)$(docdir)
 	@set -e; for f in $(wildcard etc/systemd/*.service); do \
 	    sed -e 's|/usr/local/bin|$(bindir)|' \

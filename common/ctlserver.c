@@ -37,9 +37,11 @@ struct ctlserver {
 	uv_loop_t	loop;
 	uv_poll_t	listener;
 	uv_async_t	wake;
-	uv_signal_t	term, interrupt;
+	uv_signal_t	term, interrupt, hangup;
+	void		(*on_hangup)(void *arg);
 	int		fd;
 	char		path[108];
+	bool		bound;		/* path is ours */
 	gid_t		gid;
 	bool		has_group;
 	ctl_handler	*handler;
@@ -177,6 +179,18 @@ client_refuse(struct ctlrequest *c, int code, const char *why)
 	client_poll(c);
 }
 
+/*
+ * True if the client went away before its request was looked at: this daemon
+ * was stopped, or too busy, and whoever asked does the work without it now.
+ */
+static bool
+has_hung_up(const struct ctlrequest *c)
+{
+	char byte;
+
+	return recv(c->sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void
 client_parse(struct ctlrequest *c)
 {
@@ -191,6 +205,10 @@ client_parse(struct ctlrequest *c)
 		rc = ERR_PROTOCOL;
 	if (rc != 1) {
 		client_refuse(c, rc, "not a request of this version");
+		return;
+	}
+	if (has_hung_up(c)) {
+		client_close(c);
 		return;
 	}
 	c->accepted = true;
@@ -376,6 +394,27 @@ on_signal(uv_signal_t *h, int sig)
 	ctlserver_stop(h->data);
 }
 
+static void
+on_hangup(uv_signal_t *h, int sig)
+{
+	struct ctlserver *s = h->data;
+
+	(void)sig;
+	s->on_hangup(s->arg);
+}
+
+int
+ctlserver_on_hangup(struct ctlserver *s, void (*fn)(void *arg),
+    struct err *e)
+{
+	int rc;
+
+	s->on_hangup = fn;
+	rc = uv_signal_start(&s->hangup, on_hangup, SIGHUP);
+	return rc == 0 ? 0 : err_set(e, rc, "cannot wait for SIGHUP: %s",
+	    uv_strerror(rc));
+}
+
 /* --- The socket. --- */
 
 static int
@@ -393,11 +432,21 @@ find_group(struct ctlserver *s, const char *name, struct err *e)
 	return 0;
 }
 
-/* A socket that a dead daemon left is removed. */
+/* A socket that a dead daemon left is removed, and nothing else. */
 static int
 remove_stale(const struct sockaddr_un *addr, struct err *e)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+	struct stat st;
+	int	    fd, rc;
+
+	if (lstat(addr->sun_path, &st) != 0)
+		return 0;
+	if (!S_ISSOCK(st.st_mode)) {
+		err_set(e, ERR_EXISTS, "%s is there and is no socket",
+		    addr->sun_path);
+		return err_hint(e, "set another socket-path");
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return err_sys(e, errno, "cannot make a socket");
@@ -435,6 +484,7 @@ open_socket(struct ctlserver *s, const char *path, struct err *e)
 	rc = bind(s->fd, (struct sockaddr *)&addr, sizeof(addr));
 	errnum = errno;
 	umask(old);
+	s->bound = rc == 0;
 	if (rc == 0 && s->has_group &&
 	    chown(path, (uid_t)-1, s->gid) != 0) {
 		errnum = errno;
@@ -444,7 +494,13 @@ open_socket(struct ctlserver *s, const char *path, struct err *e)
 		errnum = errno;
 		rc = -1;
 	}
-	return rc == 0 ? 0 : err_sys(e, errnum, "cannot listen on %s", path);
+	if (rc == 0)
+		return 0;
+	rc = err_sys(e, errnum, "cannot listen on %s", path);
+	if (rc == ERR_NOT_FOUND)
+		err_hint(e, "make its directory (systemd: RuntimeDirectory=), "
+		    "or set another socket-path");
+	return rc;
 }
 
 static int
@@ -460,7 +516,10 @@ start_loop(struct ctlserver *s, struct err *e)
 		rc = uv_signal_init(&s->loop, &s->term);
 	if (rc == 0)
 		rc = uv_signal_init(&s->loop, &s->interrupt);
+	if (rc == 0)
+		rc = uv_signal_init(&s->loop, &s->hangup);
 	s->listener.data = s->wake.data = s->term.data = s->interrupt.data = s;
+	s->hangup.data = s;
 	if (rc == 0)
 		rc = uv_poll_start(&s->listener, UV_READABLE, on_connection);
 	if (rc == 0)
@@ -493,6 +552,9 @@ ctlserver_open(struct ctlserver **out, const char *path, const char *group,
 	if (rc != 0) {
 		if (s->fd >= 0)
 			close(s->fd);
+		if (s->bound)
+			unlink(s->path);
+		pthread_mutex_destroy(&s->lock);
 		free(s);
 		return rc;
 	}
@@ -533,6 +595,7 @@ ctlserver_close(struct ctlserver *s)
 	uv_close((uv_handle_t *)&s->wake, NULL);
 	uv_close((uv_handle_t *)&s->term, NULL);
 	uv_close((uv_handle_t *)&s->interrupt, NULL);
+	uv_close((uv_handle_t *)&s->hangup, NULL);
 	/* A stop that is still noted ends a run before the callbacks. */
 	while (uv_loop_close(&s->loop) == UV_EBUSY)
 		uv_run(&s->loop, UV_RUN_DEFAULT);

@@ -23,18 +23,24 @@ struct err;
 struct frame;
 
 /*
- * A request has come. Called in the loop's thread; must not block. The
- * request is the handler's until ctlrequest_finish(), which must come.
+ * A request has come, and its client is still there. Called in the loop's
+ * thread; must not block. The request is the handler's until
+ * ctlrequest_finish(), which must come.
  */
 typedef void ctl_handler(void *arg, struct ctlrequest *);
 
 /*
  * Makes the socket: a stale one is replaced, one that somebody listens on
- * is ERR_LOCKED. group: a name, or NULL for none. ERR_CONFIG: no such
- * group, or a path that is too long; err_sys()'s.
+ * is ERR_LOCKED, anything else of that name ERR_EXISTS. group: a name, or
+ * NULL for none. ERR_CONFIG: no such group, or a path that is too long;
+ * err_sys()'s. When it fails, no socket of ours is left.
  */
 int	ctlserver_open(struct ctlserver **out, const char *path,
 	    const char *group, ctl_handler *handler, void *arg,
+	    struct err *e) MUST_CHECK;
+
+/* Has fn(arg) called in the loop's thread at each SIGHUP. libuv's errors. */
+int	ctlserver_on_hangup(struct ctlserver *, void (*fn)(void *arg),
 	    struct err *e) MUST_CHECK;
 
 /*

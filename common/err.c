@@ -61,6 +61,7 @@ code_of_errno(int errnum)
 		return ERR_NOT_FOUND;
 	case EACCES:
 	case EPERM:
+	case EROFS:
 		return ERR_ACCESS;
 	case EEXIST:
 		return ERR_EXISTS;
@@ -70,6 +71,32 @@ code_of_errno(int errnum)
 		return ERR_TIMEOUT;
 	default:
 		return ERR_SYS;
+	}
+}
+
+/* What to do about an errno that only a person can mend; "" else. */
+static const char *
+hint_of_errno(int errnum)
+{
+	switch (errnum) {
+	case ENOSPC:
+		return "make room on that file system (df -h, df -i)";
+	case EDQUOT:
+		return "the disk quota is used up: raise it, or make room";
+	case EROFS:
+		return "the file system is read-only: look for disk errors in "
+		    "the kernel's log (dmesg), then mount it for writing";
+	case EACCES:
+	case EPERM:
+		return "compare owner and mode of each part of the path "
+		    "(namei -l) with the user that this runs as";
+	case EIO:
+		return "the disk fails: look into the kernel's log (dmesg)";
+	case EMFILE:
+	case ENFILE:
+		return "raise the limit of open files (ulimit -n)";
+	default:
+		return "";
 	}
 }
 
@@ -90,6 +117,7 @@ err_sys(struct err *e, int errnum, const char *fmt, ...)
 	if (strerror_r(errnum, text, sizeof(text)) != 0)
 		snprintf(text, sizeof(text), "error %d", errnum);
 	snprintf(e->msg + len, sizeof(e->msg) - len, ": %s", text);
+	snprintf(e->hint, sizeof(e->hint), "%s", hint_of_errno(errnum));
 	return code;
 }
 

@@ -52,8 +52,10 @@ int	err_set(struct err *e, int code, const char *fmt, ...)
 
 /*
  * As err_set() with ERR_SYS, and ": <strerror(errnum)>" appended. ENOSPC and
- * EDQUOT become ERR_NOSPACE, ENOENT ERR_NOT_FOUND, EACCES and EPERM
+ * EDQUOT become ERR_NOSPACE, ENOENT ERR_NOT_FOUND, EACCES, EPERM and EROFS
  * ERR_ACCESS, EEXIST ERR_EXISTS, ENOMEM ERR_NOMEM, ETIMEDOUT ERR_TIMEOUT.
+ * What a person must mend (no space, no permission, a disk that fails, no
+ * descriptors) gets a hint; a caller that knows more sets its own.
  */
 int	err_sys(struct err *e, int errnum, const char *fmt, ...)
 	    PRINTF_LIKE(3, 4);

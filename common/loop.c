@@ -25,7 +25,7 @@ on_uv_ready(struct poller_watch *w)
 }
 
 int
-loop_init(struct loop *l, struct err *e)
+loop_init(struct loop *l, enum poller_io io, struct err *e)
 {
 	uv_loop_t *uv;
 	int	   r;
@@ -45,14 +45,16 @@ loop_init(struct loop *l, struct err *e)
 		    uv_strerror(r));
 	}
 	l->uv = uv;
-	l->poller = poller_new();
 	l->uv_watch.fd = uv_backend_fd(uv);
 	l->uv_watch.fn = on_uv_ready;
-	if (l->poller == NULL || poller_watch_add(l->poller, &l->uv_watch) != 0) {
+	r = poller_new(io, &l->poller);
+	if (r == 0)
+		r = poller_watch_add(l->poller, &l->uv_watch);
+	if (r != 0) {
 		poller_free(l->poller);
 		(void)uv_loop_close(uv);
 		free(uv);
-		return err_set(e, ERR_SYS, "cannot make an event set");
+		return err_sys(e, -r, "cannot make an event set");
 	}
 	pthread_mutex_init(&l->lock, NULL);
 	return 0;

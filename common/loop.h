@@ -66,7 +66,8 @@ struct loop {
 	void	       (*end_of_turn)(struct loop *);	/* NULL or a hook */
 };
 
-int	 loop_init(struct loop *, struct err *) MUST_CHECK;
+/* The poller is made for `io`; the error says why it cannot be had. */
+int	 loop_init(struct loop *, enum poller_io io, struct err *) MUST_CHECK;
 
 /* Everything must be closed; posted tasks and corpses are run first. */
 void	 loop_release(struct loop *);

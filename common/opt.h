@@ -74,6 +74,7 @@ struct opt_list {
 #define OPT_RELOAD	0x1	/* may change while the program runs */
 #define OPT_SECRET	0x2	/* never shown, overwritten when freed */
 #define OPT_NOT_YET	0x4	/* a key of the peer's; accepted, no effect */
+#define OPT_OCTAL	0x8	/* INT: permissions, dumped in octal */
 
 /* One word of an ENUM; the first of equal values is the one printed. */
 struct opt_choice {

@@ -93,14 +93,21 @@ wait_socket(const struct pgquery *q, short events, int64_t deadline)
 	return 0;
 }
 
+/* Who does not answer, in messages. */
+static const char *
+peer_name(const struct pgquery *q)
+{
+	return q->console ? "the pooler's console" : "PostgreSQL";
+}
+
 static int
 connect_error(struct pgquery *q, struct err *e)
 {
 	char	text[512];
 
 	flatten(PQerrorMessage(q->conn), text, sizeof(text));
-	return err_set(e, ERR_DB_CONNECT, "cannot connect to PostgreSQL: %s",
-	    text[0] == '\0' ? "no reason given" : text);
+	return err_set(e, ERR_DB_CONNECT, "cannot connect to %s: %s",
+	    peer_name(q), text[0] == '\0' ? "no reason given" : text);
 }
 
 static int
@@ -117,8 +124,9 @@ finish_connect(struct pgquery *q, int64_t timeout_us, struct err *e)
 		rc = wait_socket(q, events, deadline);
 		if (rc != 0) {
 			return err_set(e, rc,
-			    "PostgreSQL did not answer the connection within "
-			    "%s", text_print_time_short(timeout_us, shown));
+			    "%s did not answer the connection within %s",
+			    peer_name(q), text_print_time_short(timeout_us,
+			    shown));
 		}
 		switch (PQconnectPoll(q->conn)) {
 		case PGRES_POLLING_OK:
@@ -224,8 +232,8 @@ lost(struct pgquery *q, struct err *e)
 	char	text[512];
 
 	flatten(PQerrorMessage(q->conn), text, sizeof(text));
-	return err_set(e, ERR_DB_CONNECT, "connection to PostgreSQL lost: %s",
-	    text);
+	return err_set(e, ERR_DB_CONNECT, "connection to %s lost: %s",
+	    peer_name(q), text);
 }
 
 static int

@@ -3,48 +3,18 @@
 #include "common/poller.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/err.h"
-#include "common/slab.h"
+#include "common/poller_impl.h"
 
-#define EVENTS_A_TURN	256
-/* Buffers read from one socket before the next one gets its turn. */
-#define READS_A_TURN	4
 #define IOVECS		32
 /* Free lent buffers kept for reuse; more are given back to the system. */
 #define LENT_KEEP	64
-
-/* A piece of queued output. */
-struct poller_seg {
-	struct poller_seg *next;
-	struct lent	  *lent;
-	const char	  *bytes;
-	size_t		   n;
-};
-
-struct poller {
-	int		 epfd;
-	struct poller_watch wake;	/* an eventfd */
-	atomic_bool	 wake_sent;
-	struct list	 ready;
-	struct list	 dirty;
-	struct lent	*free_lent;
-	size_t		 lent_out, lent_free;
-	size_t		 conns;
-	struct slab	 segs;
-};
-
-/*
- * epoll's data word is a pointer; the low bit tells a watch from a conn.
- */
-#define WATCH_BIT	((uintptr_t)1)
 
 static void
 on_wake(struct poller_watch *w)
@@ -63,29 +33,48 @@ on_wake(struct poller_watch *w)
 	atomic_store(&p->wake_sent, false);
 }
 
-struct poller *
-poller_new(void)
+static int
+open_back_end(struct poller *p, enum poller_io io)
+{
+	if (io == POLLER_URING) {
+#ifdef WITH_LIBURING
+		p->back = &poller_uring;
+#else
+		return -ENOSYS;
+#endif
+	} else {
+		p->back = &poller_epoll;
+	}
+	return p->back->open(p);
+}
+
+int
+poller_new(enum poller_io io, struct poller **out)
 {
 	struct poller *p = calloc(1, sizeof(*p));
+	int	r;
 
 	if (p == NULL)
-		return NULL;
+		return -ENOMEM;
 	list_init(&p->ready);
 	list_init(&p->dirty);
 	slab_init(&p->segs, "segment_cache", sizeof(struct poller_seg), 0);
 	p->wake.fn = on_wake;
 	p->wake.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	p->epfd = epoll_create1(EPOLL_CLOEXEC);
-	if (p->wake.fd < 0 || p->epfd < 0 ||
-	    poller_watch_add(p, &p->wake) != 0) {
+	r = p->wake.fd < 0 ? -errno : open_back_end(p, io);
+	if (r == 0) {
+		r = poller_watch_add(p, &p->wake);
+		if (r != 0)
+			p->back->close(p);
+	}
+	if (r != 0) {
 		if (p->wake.fd >= 0)
 			close(p->wake.fd);
-		if (p->epfd >= 0)
-			close(p->epfd);
 		free(p);
-		return NULL;
+		return r;
 	}
-	return p;
+	*out = p;
+	return 0;
 }
 
 void
@@ -96,14 +85,20 @@ poller_free(struct poller *p)
 	if (p == NULL)
 		return;
 	assert(p->conns == 0 && p->lent_out == 0);
+	p->back->close(p);
 	while ((l = p->free_lent) != NULL) {
 		p->free_lent = l->next_free;
 		free(l);
 	}
 	slab_release(&p->segs);
 	close(p->wake.fd);
-	close(p->epfd);
 	free(p);
+}
+
+const char *
+poller_name(const struct poller *p)
+{
+	return p->back->name;
 }
 
 /* ---- lent buffers ---- */
@@ -155,30 +150,18 @@ lent_unref(struct lent *l)
 
 /* ---- the set ---- */
 
-static int
-set_events(struct poller_conn *c, int op, uint32_t events)
-{
-	struct epoll_event ev = { .events = events, .data.ptr = c };
-
-	c->epoll_events = events;
-	return epoll_ctl(c->poller->epfd, op, c->fd, &ev) != 0 ? -errno : 0;
-}
-
 int
 poller_attach(struct poller *p, struct poller_conn *c, int fd,
     bool connecting, poller_fn *fn)
 {
-	uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET;
-	int	 r;
+	int r;
 
 	memset(c, 0, sizeof(*c));
 	c->poller = p;
 	c->fd = fd;
 	c->fn = fn;
 	c->connecting = connecting;
-	if (connecting)
-		events |= EPOLLOUT;
-	r = set_events(c, EPOLL_CTL_ADD, events);
+	r = p->back->attach(c);
 	if (r != 0) {
 		c->poller = NULL;
 		return r;
@@ -213,24 +196,30 @@ poller_detach(struct poller_conn *c)
 		list_remove(&p->ready, &c->ready_node);
 	if (list_linked(&c->dirty_node))
 		list_remove(&p->dirty, &c->dirty_node);
-	(void)epoll_ctl(p->epfd, EPOLL_CTL_DEL, c->fd, NULL);
+	p->back->detach(c);
 	c->poller = NULL;
 	p->conns--;
+}
+
+bool
+poller_leave(struct poller_conn *c)
+{
+	if (c->poller != NULL && !c->poller->back->let_go(c))
+		return false;
+	poller_detach(c);
+	return true;
 }
 
 int
 poller_watch_add(struct poller *p, struct poller_watch *w)
 {
-	struct epoll_event ev = { .events = EPOLLIN };
-
-	ev.data.ptr = (void *)((uintptr_t)w | WATCH_BIT);
-	return epoll_ctl(p->epfd, EPOLL_CTL_ADD, w->fd, &ev) != 0 ? -errno : 0;
+	return p->back->watch_add(p, w);
 }
 
 void
 poller_watch_remove(struct poller *p, struct poller_watch *w)
 {
-	(void)epoll_ctl(p->epfd, EPOLL_CTL_DEL, w->fd, NULL);
+	p->back->watch_remove(p, w);
 }
 
 void
@@ -268,8 +257,7 @@ add_seg(struct poller_conn *c, struct lent *l, const char *bytes, size_t n)
 		c->out_tail = s;
 	}
 	c->out_bytes += n;
-	if (!list_linked(&c->dirty_node))
-		list_append(&c->poller->dirty, &c->dirty_node);
+	poller_make_dirty(c);
 	return 0;
 }
 
@@ -327,9 +315,8 @@ poller_pending(const struct poller_conn *c)
 	return c->out_bytes;
 }
 
-/* Drops the first n bytes of the queue, which the kernel has taken. */
-static void
-sent(struct poller_conn *c, size_t n)
+void
+poller_sent(struct poller_conn *c, size_t n)
 {
 	c->out_bytes -= n;
 	while (n > 0) {
@@ -349,9 +336,8 @@ sent(struct poller_conn *c, size_t n)
 	}
 }
 
-/* Returns 0 when all is sent or the socket is full, or a negated errno. */
-static int
-send_queued(struct poller_conn *c)
+int
+poller_send_queued(struct poller_conn *c)
 {
 	while (c->out_head != NULL) {
 		struct iovec	iov[IOVECS];
@@ -376,7 +362,7 @@ send_queued(struct poller_conn *c)
 			return errno == EAGAIN || errno == EWOULDBLOCK ? 0 :
 			    -errno;
 		}
-		sent(c, (size_t)n);
+		poller_sent(c, (size_t)n);
 		if ((size_t)n < total)
 			return 0;
 	}
@@ -387,13 +373,52 @@ void
 poller_flush_now(struct poller_conn *c)
 {
 	if (c->poller != NULL && !c->failed && !c->connecting)
-		(void)send_queued(c);
+		(void)poller_send_queued(c);
 }
 
-/* ---- events ---- */
+/* ---- receiving ---- */
 
-static void
-deliver(struct poller_conn *c, enum poller_event ev, size_t n)
+void
+poller_recv_start(struct poller_conn *c)
+{
+	c->receiving = true;
+	if (c->poller == NULL || c->failed)
+		return;
+	if (c->readable || c->poked)
+		poller_make_ready(c);
+	c->poller->back->recv_start(c);
+}
+
+void
+poller_poke(struct poller_conn *c)
+{
+	c->poked = true;
+	if (c->poller != NULL && c->receiving && !c->failed)
+		poller_make_ready(c);
+}
+
+void
+poller_recv_stop(struct poller_conn *c)
+{
+	c->receiving = false;
+	if (c->poller == NULL)
+		return;
+	if (list_linked(&c->ready_node))
+		list_remove(&c->poller->ready, &c->ready_node);
+	c->poller->back->recv_stop(c);
+}
+
+int
+poller_turn(struct poller *p, int timeout_ms, void (*before_dispatch)(void *),
+    void *arg)
+{
+	return p->back->turn(p, timeout_ms, before_dispatch, arg);
+}
+
+/* ---- for both back ends ---- */
+
+void
+poller_deliver(struct poller_conn *c, enum poller_event ev, size_t n)
 {
 	if (ev == PE_ERROR || ev == PE_EOF) {
 		c->failed = true;
@@ -402,240 +427,15 @@ deliver(struct poller_conn *c, enum poller_event ev, size_t n)
 	c->fn(c, ev, NULL, NULL, n);
 }
 
-static void
-flush(struct poller_conn *c)
-{
-	int r;
-
-	if (c->failed || c->connecting || (c->out_head == NULL && !c->blocked))
-		return;
-	r = send_queued(c);
-	if (r != 0) {
-		deliver(c, PE_ERROR, (size_t)-r);
-		return;
-	}
-	if (c->out_head != NULL && !c->blocked) {
-		c->blocked = true;
-		(void)set_events(c, EPOLL_CTL_MOD, c->epoll_events | EPOLLOUT);
-		deliver(c, PE_BLOCKED, 0);
-	} else if (c->out_head == NULL && c->blocked) {
-		c->blocked = false;
-		(void)set_events(c, EPOLL_CTL_MOD,
-		    c->epoll_events & ~(uint32_t)EPOLLOUT);
-		deliver(c, PE_DRAINED, 0);
-	}
-}
-
-static void
-flush_dirty(struct poller *p)
-{
-	struct list_node *n;
-
-	while ((n = list_pop(&p->dirty)) != NULL) {
-		struct poller_conn *c = container_of(n, struct poller_conn,
-		    dirty_node);
-
-		/* A blocked one waits for its edge; trying would be in vain. */
-		if (!c->blocked)
-			flush(c);
-	}
-}
-
-static void
-make_ready(struct poller_conn *c)
-{
-	if (!list_linked(&c->ready_node))
-		list_append(&c->poller->ready, &c->ready_node);
-}
-
-void
-poller_recv_start(struct poller_conn *c)
-{
-	c->receiving = true;
-	if (c->poller != NULL && (c->readable || c->poked) && !c->failed)
-		make_ready(c);
-}
-
-void
-poller_poke(struct poller_conn *c)
-{
-	c->poked = true;
-	if (c->poller != NULL && c->receiving && !c->failed)
-		make_ready(c);
-}
-
-void
-poller_recv_stop(struct poller_conn *c)
-{
-	c->receiving = false;
-	if (c->poller != NULL && list_linked(&c->ready_node))
-		list_remove(&c->poller->ready, &c->ready_node);
-}
-
-/* Not with a poke pending, which made it ready: PE_POKED comes before data. */
-static bool
-wants_data(const struct poller_conn *c, const struct poller *p)
-{
-	return c->poller == p && c->receiving && c->readable && !c->failed &&
-	    !c->poked;
-}
-
-/* Receives until the socket is empty, its owner stops it, or its turn ends. */
-static void
-receive(struct poller_conn *c)
-{
-	struct poller *p = c->poller;
-	int	turn;
-
-	if (c->failed)
-		return;
-	if (c->poked) {
-		c->poked = false;
-		c->fn(c, PE_POKED, NULL, NULL, 0);
-		flush_dirty(p);
-	}
-	if (!wants_data(c, p))
-		return;
-	for (turn = 0; turn < READS_A_TURN; turn++) {
-		struct lent *l = lent_get(p);
-		ssize_t	n;
-
-		if (l == NULL) {
-			deliver(c, PE_ERROR, ENOMEM);
-			return;
-		}
-		do
-			n = recv(c->fd, l->data, LENT_SIZE, 0);
-		while (n < 0 && errno == EINTR);
-		if (n <= 0) {
-			int errnum = errno;
-
-			lent_unref(l);
-			if (n < 0 && (errnum == EAGAIN || errnum == EWOULDBLOCK))
-				c->readable = false;
-			else if (n == 0)
-				deliver(c, PE_EOF, 0);
-			else
-				deliver(c, PE_ERROR, (size_t)errnum);
-			return;
-		}
-		/*
-		 * Less than asked for: the socket is empty and the next byte
-		 * raises an edge. An end of file may have raised its edge
-		 * already, so that one is read for.
-		 */
-		if ((size_t)n < LENT_SIZE && !c->hangup)
-			c->readable = false;
-		c->fn(c, PE_DATA, l, l->data, (size_t)n);
-		lent_unref(l);
-		flush_dirty(p);
-		if (!wants_data(c, p)) {
-			/* Its owner stopped, and the end of file behind the
-			 * data has had its edge: no other one will come. */
-			if (c->poller == p && !c->receiving && c->hangup &&
-			    !c->failed) {
-				deliver(c, PE_HANGUP, 0);
-				flush_dirty(p);
-			}
-			return;
-		}
-	}
-	make_ready(c);
-}
-
-static void
-finish_connect(struct poller_conn *c)
+int
+poller_connect_error(const struct poller_conn *c)
 {
 	int	  errnum = 0;
 	socklen_t len = sizeof(errnum);
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &errnum, &len) != 0)
 		errnum = errno;
-	if (errnum != 0) {
-		deliver(c, PE_ERROR, (size_t)errnum);
-		return;
-	}
-	c->connecting = false;
-	(void)set_events(c, EPOLL_CTL_MOD,
-	    c->epoll_events & ~(uint32_t)EPOLLOUT);
-	c->fn(c, PE_CONNECTED, NULL, NULL, 0);
-}
-
-static void
-dispatch(struct poller *p, struct poller_conn *c, uint32_t events)
-{
-	/* Detached, or failed, by an earlier callback of this turn. */
-	if (c->poller != p || c->failed)
-		return;
-	if (c->connecting) {
-		if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
-			finish_connect(c);
-		flush_dirty(p);
-		if (c->poller != p || c->failed || c->connecting)
-			return;
-	}
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-		c->hangup = true;
-	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
-		c->readable = true;
-		if (c->receiving) {
-			if (!list_linked(&c->ready_node))
-				receive(c);
-		} else if (c->hangup) {
-			deliver(c, PE_HANGUP, 0);
-		}
-	}
-	if (c->poller == p && !c->failed && (events & EPOLLOUT))
-		flush(c);
-	flush_dirty(p);
-}
-
-static void
-serve_ready(struct poller *p)
-{
-	size_t left = list_count(&p->ready);
-
-	/* Who becomes ready again meanwhile waits for the next turn. */
-	while (left-- > 0) {
-		struct list_node *n = list_pop(&p->ready);
-
-		if (n == NULL)
-			break;
-		receive(container_of(n, struct poller_conn, ready_node));
-		flush_dirty(p);
-	}
-}
-
-int
-poller_turn(struct poller *p, int timeout_ms, void (*before_dispatch)(void *),
-    void *arg)
-{
-	struct epoll_event ev[EVENTS_A_TURN];
-	int	i, n;
-
-	flush_dirty(p);
-	if (!list_empty(&p->ready))
-		timeout_ms = 0;
-	n = epoll_wait(p->epfd, ev, EVENTS_A_TURN, timeout_ms);
-	if (n < 0 && errno != EINTR)
-		return -errno;
-	if (before_dispatch != NULL)
-		before_dispatch(arg);
-	serve_ready(p);
-	for (i = 0; i < n; i++) {
-		uintptr_t ptr = (uintptr_t)ev[i].data.ptr;
-
-		if (ptr & WATCH_BIT) {
-			struct poller_watch *w =
-			    (struct poller_watch *)(ptr & ~WATCH_BIT);
-
-			w->fn(w);
-			flush_dirty(p);
-		} else {
-			dispatch(p, ev[i].data.ptr, ev[i].events);
-		}
-	}
-	return 0;
+	return errnum;
 }
 
 void
@@ -643,6 +443,6 @@ poller_get_stats(const struct poller *p, struct poller_stats *s)
 {
 	s->conns = p->conns;
 	s->lent_out = p->lent_out;
-	s->lent_all = p->lent_out + p->lent_free;
+	s->lent_all = p->lent_out + p->lent_free + p->lent_given;
 	s->segs_out = p->segs.used;
 }

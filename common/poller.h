@@ -12,16 +12,21 @@
  * returned. In steady state there is no epoll_ctl, no receive that finds
  * nothing, and one write per direction.
  *
- * Back end: edge-triggered epoll. A short receive means "drained": the next
- * byte raises a new edge. EPOLLOUT is asked for only while a send is
- * blocked, because a Unix socket would raise it at each read of its peer.
+ * Two back ends keep this contract, chosen by poller_new(): poller_epoll.c
+ * and poller_uring.c, which say at their heads how. They share poller.c and
+ * poller_impl.h. What differs for a user: with io_uring output leaves at the
+ * end of the turn, for all sockets in one system call, and a socket that
+ * was detached is let go of by the kernel in the next turn. So a descriptor
+ * that lives on elsewhere is taken out with poller_leave().
  *
  * Invariants: no callback runs inside another callback of the same poller;
  * after poller_detach() a conn gets no event, not even one already fetched,
  * provided its memory lives until the end of the turn (poller_turn()
  * returns). Calling sequence: poller_new(), poller_attach() for each socket,
  * poller_turn() in a loop, poller_detach(), poller_free(). One thread only,
- * but for poller_wake().
+ * but for poller_wake(): that of the first turn. Before it, after the
+ * last one, and while that thread stands still another may call all but
+ * poller_turn() and poller_leave().
  */
 #ifndef COMMON_POLLER_H
 #define COMMON_POLLER_H
@@ -68,11 +73,12 @@ struct poller_conn {
 	size_t		 out_bytes;
 	struct list_node ready_node;	/* has unread bytes, wants them */
 	struct list_node dirty_node;	/* has output not yet tried */
+	struct poller_sock *sock;	/* io_uring's part */
 	int		 fd;
-	uint32_t	 epoll_events;
+	uint32_t	 epoll_events;	/* epoll's part */
 	bool		 connecting;
 	bool		 receiving;
-	bool		 readable;	/* an edge was seen, not yet drained */
+	bool		 readable;	/* something to deliver may be there */
 	bool		 hangup;
 	bool		 poked;
 	bool		 blocked;
@@ -83,10 +89,23 @@ struct poller_conn {
 struct poller_watch {
 	int	  fd;
 	void	(*fn)(struct poller_watch *);
+	struct poller_sock *sock;	/* io_uring's part */
 };
 
-/* Returns NULL when the system gives no epoll or memory. */
-struct poller *poller_new(void) MUST_CHECK;
+enum poller_io {
+	POLLER_EPOLL,
+	POLLER_URING	/* Linux >= 6.1; containers often forbid it */
+};
+
+/*
+ * Returns 0 and a poller, or a negated errno. For io_uring that is -ENOSYS
+ * where it was not compiled in, -EPERM where it is forbidden, -EINVAL on an
+ * older kernel: the caller takes epoll then, or gives up.
+ */
+int	poller_new(enum poller_io, struct poller **out) MUST_CHECK;
+
+/* "epoll" or "io_uring". */
+const char *poller_name(const struct poller *);
 
 /* Every conn must be detached and every lent buffer returned (asserted). */
 void	poller_free(struct poller *);
@@ -102,9 +121,17 @@ int	poller_attach(struct poller *, struct poller_conn *, int fd,
 /*
  * Takes it out of the set and drops its unsent output. Legal in any
  * callback and on a conn that is not attached. The caller then closes the
- * descriptor or attaches it elsewhere.
+ * descriptor; what was still received is lost.
  */
 void	poller_detach(struct poller_conn *);
+
+/*
+ * Takes it out of the set for use elsewhere, here or in another poller: when
+ * this returns true, nothing of this poller receives from it any more. False
+ * if bytes, or the end, were received and not yet delivered: it is still
+ * attached, and they come. A conn that is not attached has left: true.
+ */
+bool	poller_leave(struct poller_conn *) MUST_CHECK;
 
 /* From now on PE_DATA is delivered; if bytes are waiting, by the end of the
  * next turn, which then does not wait. */
@@ -143,7 +170,8 @@ void	lent_unref(struct lent *);
 /* Watches a descriptor, level-triggered. Returns 0 or a negated errno. */
 int	poller_watch_add(struct poller *, struct poller_watch *) MUST_CHECK;
 /* Stops watching; may be added again. One event of this turn may still come,
- * so the struct lives until its end. Before the descriptor is closed. */
+ * so the struct lives until its end. Before the descriptor is closed (which
+ * with io_uring takes effect in the next turn). */
 void	poller_watch_remove(struct poller *, struct poller_watch *);
 
 /*

@@ -190,6 +190,9 @@ stream_take_fd(struct stream *s)
 {
 	int fd = s->fd;
 
+	/* Bytes that came too early are the price of taking it now. */
+	if (!poller_leave(&s->conn))
+		poller_detach(&s->conn);
 	s->fd = -1;
 	finish(s, false);
 	return fd;
@@ -200,8 +203,7 @@ stream_leave(struct stream *s)
 {
 	if (poller_pending(&s->conn) > 0 || s->conn.failed || s->fed != NULL)
 		return false;
-	poller_detach(&s->conn);
-	return true;
+	return poller_leave(&s->conn);
 }
 
 int

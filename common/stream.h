@@ -107,13 +107,15 @@ void	stream_abort(struct stream *);
 
 /*
  * Gives the descriptor up: the stream is closed, the socket is not, and is
- * the caller's. Nothing queued is sent.
+ * the caller's. Nothing queued is sent; bytes that were received and not
+ * delivered are lost.
  */
 int	stream_take_fd(struct stream *) MUST_CHECK;
 
 /*
  * Leaves its poller, to join another one in another thread. Only while
- * nothing is queued; returns false (and changes nothing) otherwise.
+ * nothing is queued or received and undelivered (poller_leave()); returns
+ * false otherwise, and then goes on as before.
  */
 bool	stream_leave(struct stream *) MUST_CHECK;
 /* Joins a poller, not receiving. Returns 0 or a negated errno. */

@@ -7,7 +7,7 @@
  * the caller (tls_out_fn), and nothing blocks. So an idle connection costs
  * what OpenSSL keeps for it and no buffer: by tls_test with OpenSSL 3.0.22
  * and TLS 1.3, 15.0 KiB towards a client and 18.1 KiB towards a server,
- * whose certificate is kept.
+ * whose certificate is kept; with 3.5.7, 28.6 and 33.8 KiB.
  *
  * Calling sequence. Once per configuration: tls_context_new(), then
  * tls_context_unref() when it is replaced; connections keep it alive. Once

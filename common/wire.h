@@ -300,21 +300,19 @@ int	wire_row_next(struct wire_in *in, const char **value, size_t *len)
  * are NUL-terminated and must not be NULL unless said.
  */
 
-/*
- * A message by hand: wire_begin(), any appends, wire_end() with what begin
- * returned. wire_end() writes the length, or takes the message back when an
- * append failed. Type 0 begins a packet without a type byte.
- */
-size_t	wire_begin(struct buf *, uint8_t type);
-void	wire_end(struct buf *, size_t begin);
-
 /* A message without a body: Sync, Flush, Terminate, ParseComplete, ... */
 void	wire_put_empty(struct buf *, uint8_t type);
 /* A message whose body is one string: Query, CommandComplete, CopyFail,
  * PasswordMessage (plain or md5). */
 void	wire_put_string(struct buf *, uint8_t type, const char *s);
 
-/* To a client. `type` is WIRE_BE_ERROR or WIRE_BE_NOTICE. */
+/*
+ * To a client. `type` is WIRE_BE_ERROR or WIRE_BE_NOTICE. The fields are those
+ * that PostgreSQL sends and in its order: S, V, C, M, D, H. V is S that is
+ * never translated; PostgreSQL has sent it always since 9.6, and drivers that
+ * show it (psycopg's severity_nonlocalized, pgx, Npgsql) find it here as
+ * there. PgBouncer 1.26.1 sends S, C and M; nobody looks for the lack of V.
+ */
 void	wire_put_error(struct buf *, uint8_t type, const struct wire_error *);
 /* An Authentication message; data (n bytes) follows the code: nothing for OK
  * and CLEARTEXT, the 4-byte salt for MD5, the SASL message for CONTINUE and
@@ -343,9 +341,14 @@ struct wire_column {
 /* RowDescription of n columns in text format that belong to no table. */
 void	wire_put_row_description(struct buf *, const struct wire_column *,
 	    size_t n);
-/* DataRow: wire_row_open(), n times wire_row_text(), wire_end(). */
+/*
+ * DataRow: wire_row_open(), n times wire_row_text(), then wire_end() with
+ * what the first returned. It writes the length, or takes the message back
+ * when an append failed.
+ */
 size_t	wire_row_open(struct buf *, size_t n);
 void	wire_row_text(struct buf *, const char *value);	/* NULL: SQL null */
+void	wire_end(struct buf *, size_t opened);
 
 /*
  * To a server. A start-up packet is begun, filled, ended:

@@ -7,8 +7,10 @@
 /* Where the length goes: behind the type byte, if there is one. */
 #define NO_TYPE	((size_t)1 << (sizeof(size_t) * 8 - 1))
 
-size_t
-wire_begin(struct buf *b, uint8_t type)
+/* A message by hand: begin(), any appends, wire_end() with what begin()
+ * returned. Type 0 begins a packet without a type byte. */
+static size_t
+begin(struct buf *b, uint8_t type)
 {
 	size_t at = buf_len(b);
 
@@ -19,10 +21,10 @@ wire_begin(struct buf *b, uint8_t type)
 }
 
 void
-wire_end(struct buf *b, size_t begin)
+wire_end(struct buf *b, size_t opened)
 {
-	size_t	at = begin & ~NO_TYPE;
-	size_t	skip = (begin & NO_TYPE) != 0 ? 0 : 1;
+	size_t	at = opened & ~NO_TYPE;
+	size_t	skip = (opened & NO_TYPE) != 0 ? 0 : 1;
 
 	if (buf_failed(b)) {
 		buf_truncate(b, MIN(at, buf_len(b)));
@@ -36,13 +38,13 @@ wire_end(struct buf *b, size_t begin)
 void
 wire_put_empty(struct buf *b, uint8_t type)
 {
-	wire_end(b, wire_begin(b, type));
+	wire_end(b, begin(b, type));
 }
 
 void
 wire_put_string(struct buf *b, uint8_t type, const char *s)
 {
-	size_t at = wire_begin(b, type);
+	size_t at = begin(b, type);
 
 	buf_append_cstr(b, s);
 	wire_end(b, at);
@@ -60,7 +62,7 @@ put_field(struct buf *b, char field, const char *value)
 void
 wire_put_error(struct buf *b, uint8_t type, const struct wire_error *e)
 {
-	size_t at = wire_begin(b, type);
+	size_t at = begin(b, type);
 
 	put_field(b, 'S', e->severity);
 	put_field(b, 'V', e->severity);
@@ -75,7 +77,7 @@ wire_put_error(struct buf *b, uint8_t type, const struct wire_error *e)
 void
 wire_put_auth(struct buf *b, enum wire_auth code, const void *data, size_t n)
 {
-	size_t at = wire_begin(b, WIRE_BE_AUTH);
+	size_t at = begin(b, WIRE_BE_AUTH);
 
 	buf_append_be32(b, (uint32_t)code);
 	buf_append(b, data, n);
@@ -85,7 +87,7 @@ wire_put_auth(struct buf *b, enum wire_auth code, const void *data, size_t n)
 void
 wire_put_auth_sasl(struct buf *b, const char *mechanism)
 {
-	size_t at = wire_begin(b, WIRE_BE_AUTH);
+	size_t at = begin(b, WIRE_BE_AUTH);
 
 	buf_append_be32(b, WIRE_AUTH_SASL);
 	buf_append_cstr(b, mechanism);
@@ -96,7 +98,7 @@ wire_put_auth_sasl(struct buf *b, const char *mechanism)
 void
 wire_put_parameter_status(struct buf *b, const char *name, const char *value)
 {
-	size_t at = wire_begin(b, WIRE_BE_PARAMETER_STATUS);
+	size_t at = begin(b, WIRE_BE_PARAMETER_STATUS);
 
 	buf_append_cstr(b, name);
 	buf_append_cstr(b, value);
@@ -106,7 +108,7 @@ wire_put_parameter_status(struct buf *b, const char *name, const char *value)
 void
 wire_put_backend_key(struct buf *b, const struct wire_key *key)
 {
-	size_t at = wire_begin(b, WIRE_BE_BACKEND_KEY);
+	size_t at = begin(b, WIRE_BE_BACKEND_KEY);
 
 	buf_append_be32(b, key->pid);
 	buf_append(b, key->key, key->len);
@@ -116,7 +118,7 @@ wire_put_backend_key(struct buf *b, const struct wire_key *key)
 void
 wire_put_ready(struct buf *b, enum wire_tx tx)
 {
-	size_t at = wire_begin(b, WIRE_BE_READY);
+	size_t at = begin(b, WIRE_BE_READY);
 
 	buf_append_u8(b, (uint8_t)tx);
 	wire_end(b, at);
@@ -126,7 +128,7 @@ void
 wire_put_negotiate(struct buf *b, uint32_t version,
     const char *const *options, size_t n)
 {
-	size_t	at = wire_begin(b, WIRE_BE_NEGOTIATE);
+	size_t	at = begin(b, WIRE_BE_NEGOTIATE);
 	size_t	i;
 
 	buf_append_be32(b, version);
@@ -150,7 +152,7 @@ void
 wire_put_row_description(struct buf *b, const struct wire_column *columns,
     size_t n)
 {
-	size_t	at = wire_begin(b, WIRE_BE_ROW_DESCRIPTION);
+	size_t	at = begin(b, WIRE_BE_ROW_DESCRIPTION);
 	size_t	i;
 
 	assert(n <= INT16_MAX);
@@ -170,7 +172,7 @@ wire_put_row_description(struct buf *b, const struct wire_column *columns,
 size_t
 wire_row_open(struct buf *b, size_t n)
 {
-	size_t at = wire_begin(b, WIRE_BE_DATA_ROW);
+	size_t at = begin(b, WIRE_BE_DATA_ROW);
 
 	assert(n <= INT16_MAX);
 	buf_append_be16(b, (uint16_t)n);
@@ -196,7 +198,7 @@ wire_row_text(struct buf *b, const char *value)
 size_t
 wire_startup_begin(struct buf *b, uint32_t version)
 {
-	size_t at = wire_begin(b, 0);
+	size_t at = begin(b, 0);
 
 	buf_append_be32(b, version);
 	return at;
@@ -237,7 +239,7 @@ void
 wire_put_sasl_initial(struct buf *b, const char *mechanism, const void *data,
     size_t n)
 {
-	size_t at = wire_begin(b, WIRE_FE_PASSWORD);
+	size_t at = begin(b, WIRE_FE_PASSWORD);
 
 	buf_append_cstr(b, mechanism);
 	buf_append_be32(b, (uint32_t)n);
@@ -248,7 +250,7 @@ wire_put_sasl_initial(struct buf *b, const char *mechanism, const void *data,
 void
 wire_put_sasl_response(struct buf *b, const void *data, size_t n)
 {
-	size_t at = wire_begin(b, WIRE_FE_PASSWORD);
+	size_t at = begin(b, WIRE_FE_PASSWORD);
 
 	buf_append(b, data, n);
 	wire_end(b, at);
@@ -258,7 +260,7 @@ void
 wire_put_parse(struct buf *b, const char *name, const char *query,
     const char *types, uint16_t ntypes)
 {
-	size_t at = wire_begin(b, WIRE_FE_PARSE);
+	size_t at = begin(b, WIRE_FE_PARSE);
 
 	buf_append_cstr(b, name);
 	buf_append_cstr(b, query);
@@ -271,7 +273,7 @@ void
 wire_put_bind(struct buf *b, const char *portal, const char *statement,
     const char *const *params, uint16_t n)
 {
-	size_t		at = wire_begin(b, WIRE_FE_BIND);
+	size_t		at = begin(b, WIRE_FE_BIND);
 	uint16_t	i;
 
 	buf_append_cstr(b, portal);
@@ -287,7 +289,7 @@ wire_put_bind(struct buf *b, const char *portal, const char *statement,
 void
 wire_put_target(struct buf *b, uint8_t type, char kind, const char *name)
 {
-	size_t at = wire_begin(b, type);
+	size_t at = begin(b, type);
 
 	buf_append_u8(b, (uint8_t)kind);
 	buf_append_cstr(b, name);
@@ -297,7 +299,7 @@ wire_put_target(struct buf *b, uint8_t type, char kind, const char *name)
 void
 wire_put_execute(struct buf *b, const char *portal, int32_t max_rows)
 {
-	size_t at = wire_begin(b, WIRE_FE_EXECUTE);
+	size_t at = begin(b, WIRE_FE_EXECUTE);
 
 	buf_append_cstr(b, portal);
 	buf_append_be32(b, (uint32_t)max_rows);
