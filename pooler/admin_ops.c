@@ -231,7 +231,8 @@ all_replaced(struct admin_request *r)
 			return true;
 	}
 	workers_call(r->pooler, walk_servers, &walk);
-	return walk.n == 0;
+	/* Who is on the way to another worker was seen in neither. */
+	return walk.n == 0 && atomic_load(&r->pooler->moving) == 0;
 }
 
 static void
@@ -377,7 +378,9 @@ op_hold(struct admin_request *r)
 		}
 		deadline = (uint64_t)seconds * 1000000;
 	}
-	log_command(r, "HOLD");
+	/* Repeated each second by who holds for long: said once. */
+	if (!atomic_load(&r->pooler->holding))
+		log_command(r, "HOLD");
 	pause_hold(r->pooler, deadline);
 	admin_wait(r, all_held, "HOLD");
 }

@@ -13,7 +13,7 @@
 
 struct tally {
 	struct dbpool	*pool;
-	unsigned	 cl_active, cl_waiting, cl_cancel;
+	unsigned	 cl_active, cl_waiting, cl_cancel, cl_waiting_cancel;
 	unsigned	 sv_active, sv_being_canceled, sv_idle, sv_used,
 			 sv_tested, sv_login;
 };
@@ -102,7 +102,11 @@ count(struct worker *w, void *arg)
 		struct tally  *t = k->server == NULL ? NULL :
 		    tally_of(all, k->server->pool);
 
-		if (t != NULL)
+		if (t == NULL)
+			continue;
+		if (k->waiting)
+			t->cl_waiting_cancel++;
+		else
 			t->cl_cancel++;
 	}
 }
@@ -140,7 +144,7 @@ put_pool(struct table *t, const struct tally *y, uint64_t now)
 	table_uint(t, y->cl_active);
 	table_uint(t, y->cl_waiting);
 	table_uint(t, y->cl_cancel);
-	table_uint(t, 0);
+	table_uint(t, y->cl_waiting_cancel);
 	table_uint(t, y->sv_active);
 	table_uint(t, y->cl_cancel);	/* one connection each */
 	table_uint(t, y->sv_being_canceled);

@@ -61,10 +61,35 @@ cancel_forget_server(struct server *s)
 	LIST_FOREACH(n, tmp, &s->worker->cancels) {
 		struct cancel *k = container_of(n, struct cancel, node);
 
-		if (k->server == s)
-			k->server = NULL;
+		if (k->server != s)
+			continue;
+		k->server = NULL;
+		if (k->waiting)
+			cancel_end(k);
 	}
 	s->cancels = 0;
+}
+
+/* Would a cancel hit a query of ours now? */
+static bool
+runs_ours(const struct server *s)
+{
+	return s->state == SERVER_TESTED || (!requests_empty(&s->requests) &&
+	    requests_at(&s->requests, 0)->internal);
+}
+
+static void
+set_off(struct cancel *k)
+{
+	struct server *s = k->server;
+
+	k->waiting = false;
+	k->tls = s->stream.tls != NULL;
+	if (stream_connect(&k->stream, k->worker->loop.poller,
+	    (struct sockaddr *)&s->target.sa, s->target.len, on_stream) != 0) {
+		server_log(s, LV_LOG, "failed cancel request");
+		cancel_end(k);
+	}
 }
 
 void
@@ -83,20 +108,39 @@ cancel_server(struct server *s, int fd)
 	k->requester = fd;
 	k->id = pooler_next_id(w->pooler);
 	k->deadline.fn = on_deadline;
-	k->tls = s->stream.tls != NULL;
-	if (stream_connect(&k->stream, w->loop.poller,
-	    (struct sockaddr *)&s->target.sa, s->target.len, on_stream) != 0) {
-		server_log(s, LV_LOG, "failed cancel request");
-		slab_give(&w->cancels_slab, k);
-		close_requester(fd);
-		return;
-	}
-	list_append(&w->cancels, &k->node);
 	k->server = s;
 	s->cancels++;
+	list_append(&w->cancels, &k->node);
 	if (o->cancel_wait_timeout > 0 && deadline_set(&w->loop.deadlines,
 	    &k->deadline, now + (uint64_t)o->cancel_wait_timeout) != 0)
 		cancel_end(k);
+	else if (runs_ours(s))
+		k->waiting = true;
+	else
+		set_off(k);
+}
+
+void
+cancel_go_on(struct server *s)
+{
+	struct list_node *n, *tmp;
+
+	if (s->cancels == 0 || runs_ours(s))
+		return;
+	LIST_FOREACH(n, tmp, &s->worker->cancels) {
+		struct cancel *k = container_of(n, struct cancel, node);
+
+		if (k->server != s || !k->waiting)
+			continue;
+		if (!requests_empty(&s->requests)) {
+			set_off(k);
+			continue;
+		}
+		/* Who calls goes on by itself: it is not told. */
+		k->server = NULL;
+		s->cancels--;
+		cancel_end(k);
+	}
 }
 
 void
@@ -115,6 +159,9 @@ cancel_request(struct worker *w, uint64_t key, int fd)
 	case CLIENT_WAITING:
 		client_refuse(c);
 		break;
+	case CLIENT_LINKING:
+		cancel_server(c->server, fd);
+		return;
 	case CLIENT_ACTIVE:
 		/* Nothing in flight: the query ended before its cancel came. */
 		if (c->server == NULL || requests_empty(&c->server->requests))
@@ -128,7 +175,6 @@ cancel_request(struct worker *w, uint64_t key, int fd)
 	case CLIENT_AUTH_QUERY:
 	case CLIENT_WELCOME:
 	case CLIENT_IDLE:
-	case CLIENT_LINKING:
 	case CLIENT_REFUSED:
 	case CLIENT_CONSOLE:
 	case CLIENT_CLOSED:

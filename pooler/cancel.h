@@ -6,6 +6,8 @@
  * under way its server is counted (server.cancels) and not given to the next
  * client: a late cancel must never hit somebody else's query. PostgreSQL
  * has sent its signal when it closes that connection.
+ * Nor must it hit a query of ours that goes ahead of the client's (parameters,
+ * a check): until that is answered the request waits, unconnected.
  * A request from outside keeps its socket open until all is over, as
  * PostgreSQL itself does: clients wait for that. Contract, section 11.
  */
@@ -34,6 +36,7 @@ struct cancel {
 	int		 requester;	/* a client's socket, or -1 */
 	bool		 tls;		/* SSLRequest first */
 	bool		 sent;
+	bool		 waiting;	/* for a query of ours to end */
 };
 
 /*
@@ -44,6 +47,10 @@ void	cancel_request(struct worker *, uint64_t key, int fd);
 
 /* Cancels what the server runs. `fd` as above, -1 for none. */
 void	cancel_server(struct server *, int fd);
+
+/* A query of ours has ended, or a client's may have begun: requests that
+ * waited set off, or end if there is nothing to cancel any more. */
+void	cancel_go_on(struct server *);
 
 /* The server is closed: its cancels go on without it. */
 void	cancel_forget_server(struct server *);

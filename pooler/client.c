@@ -14,11 +14,9 @@
 #include "pooler/admin.h"
 #include "pooler/pooler.h"
 #include "pooler/server.h"
+#include "pooler/states.h"
 
-/*
- * From each state the states that may follow. CLOSED follows any; it is the
- * only one that a client never leaves.
- */
+/* From each state the states that may follow; CLOSED follows any. */
 #define TO(state)	(1u << CLIENT_##state)
 static const unsigned client_moves[CLIENT_STATES_] = {
 	[CLIENT_FIRST] = TO(TLS) | TO(AUTH) | TO(WORK) | TO(AUTH_QUERY) |
@@ -40,13 +38,8 @@ static const unsigned client_moves[CLIENT_STATES_] = {
 };
 #undef TO
 
-static const struct {
-	const char *name, *show, *waits_for;
-} state_texts[] = {
-#define X(state, show, waits_for) { #state, show, waits_for },
-	CLIENT_STATES(X)
-#undef X
-};
+static const struct state_text client_texts[] = { CLIENT_STATES(STATE_TEXT) };
+static const struct states client_states = STATES(client_texts, client_moves);
 
 static void on_stream(struct stream *, enum stream_event, struct lent *,
     const char *, size_t);
@@ -54,7 +47,7 @@ static void on_stream(struct stream *, enum stream_event, struct lent *,
 const char *
 client_state_show(enum client_state state)
 {
-	return state_texts[state].show;
+	return client_texts[state].show;
 }
 
 char *
@@ -88,12 +81,12 @@ client_log(const struct client *c, int level, const char *fmt, ...)
 void
 client_enter(struct client *c, enum client_state state)
 {
-	assert(state == CLIENT_CLOSED ||
-	    (client_moves[c->state] & (1u << state)) != 0);
+	char	text[STATES_TELL_MAX];
+
+	assert(states_may_move(&client_states, c->state, state));
 	if (log_wants(LV_NOISE))
-		client_log(c, LV_NOISE, "%s -> %s, waits for %s",
-		    state_texts[c->state].name, state_texts[state].name,
-		    state_texts[state].waits_for);
+		client_log(c, LV_NOISE, "%s",
+		    states_tell(&client_states, c->state, state, text));
 	c->state = state;
 	c->state_since = loop_now(&c->worker->loop);
 	client_arm(c);
@@ -236,8 +229,6 @@ client_close(struct client *c, const char *reason)
 		atomic_fetch_sub(&c->db->clients, 1);
 	if (c->user != NULL)
 		atomic_fetch_sub(&c->user->clients, 1);
-	if (c->counted)
-		atomic_fetch_sub(&w->pooler->client_count, 1);
 	if (c->pool != NULL)
 		dbpool_unref(c->pool);
 	hash_remove(&w->cancel_keys, &c->key_node);
@@ -312,8 +303,9 @@ keep(struct client *c, struct lent *l, const char *bytes, size_t n)
 	c->kept_n = n;
 }
 
-void
-client_feed(struct client *c, struct lent *l, const char *bytes, size_t n)
+/* Passes on what was received; the client may be closed after. */
+static void
+feed(struct client *c, struct lent *l, const char *bytes, size_t n)
 {
 	enum relay_result res;
 	size_t	used = 0;
@@ -339,6 +331,8 @@ client_feed(struct client *c, struct lent *l, const char *bytes, size_t n)
 		server_check_release(c->server);
 }
 
+static void on_data(struct client *, struct lent *, const char *, size_t);
+
 /* Feeds what had to wait; then the stream goes on. */
 static void
 resume(struct client *c)
@@ -352,11 +346,41 @@ resume(struct client *c)
 	c->kept = NULL;
 	c->kept_n = 0;
 	if (l != NULL || c->relay.held_need > 0) {
-		client_feed(c, l, c->kept_bytes, n);
+		feed(c, l, l != NULL ? c->kept_bytes : "", n);
 		if (l != NULL)
 			lent_unref(l);
 	}
 	client_receive(c);
+}
+
+void
+client_logged_in(struct client *c, const char *early, size_t n)
+{
+	struct lent *l;
+
+	if (c->state == CLIENT_CONSOLE) {
+		if (n > 0)
+			on_data(c, NULL, early, n);
+		if (c->state == CLIENT_CONSOLE)
+			stream_recv_start(&c->stream);
+		return;
+	}
+	if (n == 0) {
+		client_receive(c);
+		return;
+	}
+	l = n <= LENT_SIZE ? lent_get(c->worker->loop.poller) : NULL;
+	if (l == NULL) {
+		client_fail(c, n <= LENT_SIZE ? "out of memory" :
+		    "too much data behind the login");
+		return;
+	}
+	memcpy(l->data, early, n);
+	l->used = LENT_SIZE;	/* nothing else is put into it */
+	stats_add(&c->pool->stats[c->worker->id].received, n);
+	keep(c, l, l->data, n);
+	lent_unref(l);
+	resume(c);
 }
 
 void
@@ -512,7 +536,7 @@ on_data(struct client *c, struct lent *l, const char *bytes, size_t n)
 	case CLIENT_IDLE:
 	case CLIENT_ACTIVE:
 	case CLIENT_REFUSED:
-		client_feed(c, l, bytes, n);
+		feed(c, l, bytes, n);
 		return;
 	case CLIENT_CONSOLE:
 		client_console_data(c, bytes, n);

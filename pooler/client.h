@@ -13,7 +13,8 @@
  * A client belongs to one worker for its life; only that worker's thread
  * touches it. Its state says what it waits for, and is changed in one place
  * (client_enter()). Login is in client_login.c, the relaying of its messages
- * in client_relay.c. An idle client owns this struct and no buffer.
+ * in client_relay.c and client_statements.c. An idle client owns this struct
+ * and no buffer.
  * Invariants: `server` is set exactly in LINKING and ACTIVE, and in
  * AUTH_QUERY once it has one; queued in a pool exactly in WAITING and
  * WELCOME, and in AUTH_QUERY before it has a server.
@@ -101,7 +102,6 @@ struct client {
 	enum client_state state;
 	bool		 admin;		/* console: may change things */
 	bool		 logged_in;	/* counted as a login */
-	bool		 counted;	/* in pooler.client_count */
 	bool		 notified;	/* query_wait_notify was sent */
 	bool		 params_sure;	/* a server has accepted the values */
 	bool		 feeding;	/* inside relay_feed() */
@@ -157,11 +157,19 @@ void	client_send(struct client *, const struct buf *);
 
 /* For other files of the client: the one place that changes the state. */
 void	client_enter(struct client *, enum client_state);
-/* client_time.c: arms the deadline that the present state wants. */
+/* client_time.c: arms the deadline that the present state wants; also to be
+ * called when a time-out was changed. */
 void	client_arm(struct client *);
 void	client_on_deadline(struct deadline *);
 /* client_console.c: bytes of a console client. */
 void	client_console_data(struct client *, const char *bytes, size_t n);
+/*
+ * The first thing after the welcome. `early` are bytes that came behind the
+ * login, at most a lent buffer of them: a driver need not wait for
+ * ReadyForQuery. They are taken as if they came now; the client may be closed
+ * after that. Then it receives.
+ */
+void	client_logged_in(struct client *, const char *early, size_t n);
 /*
  * Goes on receiving, unless it has to wait for something: a server, room for
  * what it sends, or that it reads what it was sent (PostgreSQL reads nothing
@@ -180,8 +188,7 @@ bool	client_unsettled(const struct client *);
 void	client_want_server(struct client *);
 /* Queues it in its pool, in whatever state; it may have a server at once. */
 void	client_wait_in_pool(struct client *);
-/* client_relay.c: feeds what was received; the client may be closed after. */
-void	client_feed(struct client *, struct lent *, const char *, size_t);
+/* client_relay.c */
 void	client_relay_init(struct client *);
 /* client_login.c */
 void	client_login_begin(struct client *);

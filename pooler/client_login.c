@@ -126,19 +126,17 @@ trusted_console(struct client *c)
 	return true;
 }
 
+/*
+ * As PgBouncer: every connection counts, also the console's and those that
+ * have not said a word, but only who asks for another database is refused.
+ */
 static bool
-count_client(struct client *c)
+is_one_too_many(const struct client *c)
 {
-	struct pooler *p = c->worker->pooler;
 	int max = worker_options(c->worker)->max_client_conn;
 
-	if (strcmp(c->login->startup.database, CONFIG_ADMIN_DB) == 0)
-		return true;
-	c->counted = true;
-	if (atomic_fetch_add(&p->client_count, 1) < max)
-		return true;
-	client_fail(c, "no more connections allowed (max_client_conn)");
-	return false;
+	return pooler_clients(c->worker->pooler) > (unsigned)MAX(max, 0) &&
+	    strcmp(c->login->startup.database, CONFIG_ADMIN_DB) != 0;
 }
 
 static void
@@ -162,8 +160,13 @@ start_up(struct client *c, const struct wire_first *first, const char *body)
 		client_fail(c, e.msg);
 		return;
 	}
-	if (!count_client(c))
+	/* A driver that already sent its password, or its first query, is not
+	 * waited for: what follows is read when it is its turn. */
+	buf_consume(&c->login->in, WIRE_FIRST_LEN + first->body);
+	if (is_one_too_many(c)) {
+		client_fail(c, "no more connections allowed (max_client_conn)");
 		return;
+	}
 	if (o->application_name_add_host) {
 		char ip[ADDR_TEXT_MAX], at[ADDR_TEXT_MAX + 16];
 
@@ -281,6 +284,7 @@ first_packet(struct client *c, struct lent *lent)
 		struct buf early = l->in;
 
 		buf_init(&l->in, LOGIN_MAX);
+		l->direct_tls = true;
 		start_tls(c, lent, buf_bytes(&early), buf_len(&early));
 		buf_release(&early);
 		return;
@@ -311,11 +315,7 @@ first_packet(struct client *c, struct lent *lent)
 		bad_packet(c);
 		return;
 	case WIRE_FIRST_STARTUP:
-		/* A driver that already sent its password is not waited for:
-		 * what follows is read when it is asked for. */
 		start_up(c, &first, body);
-		if (c->login != NULL && c->state != CLIENT_CLOSED)
-			buf_consume(&l->in, WIRE_FIRST_LEN + first.body);
 		return;
 	}
 }
@@ -357,5 +357,15 @@ client_login_tls_ready(struct client *c)
 {
 	if (c->state != CLIENT_TLS)
 		return;
+	/*
+	 * With an SSLRequest the peer has shown that it speaks PostgreSQL.
+	 * Without one only ALPN says so: a browser that was sent here with
+	 * another protocol's bytes must get no further (as in PostgreSQL).
+	 */
+	if (c->login->direct_tls && !stream_tls_has_alpn(&c->stream)) {
+		client_close(c, "direct TLS without ALPN protocol "
+		    "\"postgresql\"");
+		return;
+	}
 	client_enter(c, CLIENT_FIRST);
 }

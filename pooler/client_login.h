@@ -29,6 +29,7 @@ struct login {
 	uint64_t	 since;
 	struct startup	 startup;
 	struct client_auth auth;
+	bool		 direct_tls;	/* TLS began without an SSLRequest */
 	bool		 auth_begun;
 	struct loop_work work;
 	int		 work_result;

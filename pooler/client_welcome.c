@@ -18,12 +18,21 @@
 
 /* ---- the end: console or pool ---- */
 
+/* Into its first state, with the welcome `b`; what it sent meanwhile counts. */
 static void
-count_login(struct client *c)
+enter(struct client *c, enum client_state state, struct buf *b)
 {
+	struct buf early = c->login->in;
+
+	buf_init(&c->login->in, LOGIN_MAX);
 	stats_add(&c->pool->stats[c->worker->id].client_login_count, 1);
 	c->logged_in = true;
 	client_login_free(c);
+	client_enter(c, state);
+	login_send(c, b);
+	if (c->state == state)
+		client_logged_in(c, buf_bytes(&early), buf_len(&early));
+	buf_release_secret(&early);
 }
 
 /* Counts the client in its database and user. False: a limit said no. */
@@ -97,10 +106,7 @@ login_console(struct client *c, bool trusted)
 	key = (struct wire_key){ pid, (const char *)bytes + 4, 4 };
 	wire_put_backend_key(&b, &key);
 	wire_put_ready(&b, WIRE_TX_IDLE);
-	count_login(c);
-	client_enter(c, CLIENT_CONSOLE);
-	login_send(c, &b);
-	stream_recv_start(&c->stream);
+	enter(c, CLIENT_CONSOLE, &b);
 }
 
 /* What the pool may show to its servers for this client's sake. */
@@ -165,6 +171,7 @@ login_pool(struct client *c, struct database *db)
 		client_welcome(c);
 		return;
 	}
+	stream_recv_stop(&c->stream);
 	client_enter(c, CLIENT_WELCOME);
 	client_wait_in_pool(c);
 }
@@ -264,8 +271,5 @@ client_welcome(struct client *c)
 		client_fail(c, "failed to prepare welcome message");
 		return;
 	}
-	count_login(c);
-	client_enter(c, CLIENT_IDLE);
-	login_send(c, &b);
-	stream_recv_start(&c->stream);
+	enter(c, CLIENT_IDLE, &b);
 }

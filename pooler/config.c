@@ -336,6 +336,18 @@ compare_running(struct config *c, const struct config *running, struct err *e)
 	return rc;
 }
 
+/* The users of opt.auth_file. */
+static int
+read_secrets(struct config *c, struct err *e)
+{
+	int	rc = 0;
+
+	if (c->opt.auth_file != NULL && c->opt.auth_file[0] != '\0')
+		rc = authfile_load(c->opt.auth_file, &c->secrets,
+		    &c->n_secrets, e);
+	return rc == 0 ? drop_repeated_secrets(c, e) : rc;
+}
+
 static int
 read_files(struct config_loader *l, const struct config_source *source,
     struct err *e)
@@ -355,13 +367,7 @@ read_files(struct config_loader *l, const struct config_source *source,
 	rc = apply_source(c, source, e);
 	if (rc == 0)
 		rc = check_whole(&c->opt, e);
-	if (rc == 0 && c->opt.auth_file != NULL &&
-	    c->opt.auth_file[0] != '\0')
-		rc = authfile_load(c->opt.auth_file, &c->secrets,
-		    &c->n_secrets, e);
-	if (rc == 0)
-		rc = drop_repeated_secrets(c, e);
-	return rc;
+	return rc == 0 ? read_secrets(c, e) : rc;
 }
 
 int
@@ -402,4 +408,44 @@ config_load(const struct config_source *source, struct config **out,
 	config_release_db(&l.fallback);
 	config_free(l.c);
 	return rc;
+}
+
+int
+config_load_secrets(const char *path, struct config **out, struct err *e)
+{
+	const struct opt_table *t = &pooler_option_table;
+	struct config *c = calloc(1, sizeof(*c));
+	int	rc;
+
+	if (c == NULL)
+		return config_no_memory(e);
+	rc = opt_init(t, &c->opt, e);
+	if (rc == 0)
+		rc = opt_set(t, opt_find(t, "auth_file", NULL), &c->opt, path,
+		    e);
+	if (rc == 0)
+		rc = read_secrets(c, e);
+	if (rc == 0)
+		rc = index_names(c, e);
+	if (rc != 0) {
+		config_free(c);
+		return rc;
+	}
+	*out = c;
+	return 0;
+}
+
+void
+config_swap_secrets(struct config *a, struct config *b)
+{
+	struct config_secret *secrets = a->secrets;
+	struct strmap index = a->secret_index;
+	size_t	n = a->n_secrets;
+
+	a->secrets = b->secrets;
+	a->secret_index = b->secret_index;
+	a->n_secrets = b->n_secrets;
+	b->secrets = secrets;
+	b->secret_index = index;
+	b->n_secrets = n;
 }

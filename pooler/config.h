@@ -102,6 +102,15 @@ struct config_source {
 int	config_load(const struct config_source *, struct config **out,
 	    struct err *e) MUST_CHECK;
 
+/*
+ * SET auth_file: reads that file ("": none) into a snapshot that holds its
+ * users and the warnings about them, and the default of everything else.
+ * Errors as above. The other exchanges the users of two snapshots.
+ */
+int	config_load_secrets(const char *path, struct config **out,
+	    struct err *e) MUST_CHECK;
+void	config_swap_secrets(struct config *, struct config *);
+
 /* Frees a snapshot, secrets after overwriting them. NULL is legal. */
 void	config_free(struct config *);
 

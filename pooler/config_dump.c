@@ -17,7 +17,11 @@ dump_options(const struct config *c, struct buf *out)
 	OPT_FOREACH(o, t) {
 		buf_printf(out, "%s%s = ",
 		    opt_is_set(o, &c->opt) ? "" : ";", o->name);
-		opt_show(t, o, &c->opt, out);
+		if (o->flags & OPT_OCTAL)
+			buf_printf(out, "0%o", (unsigned)*(const int *)
+			    ((const char *)&c->opt + o->offset));
+		else
+			opt_show(t, o, &c->opt, out);
 		buf_append_str(out, "\n");
 	}
 }

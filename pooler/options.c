@@ -54,7 +54,7 @@ static const struct opt_choice options_facilities[] = {
 static const struct opt_choice options_io_backends[] = {
 	{ "auto", IO_BACKEND_AUTO, false },
 	{ "epoll", IO_BACKEND_EPOLL, false },
-	{ "io_uring", IO_BACKEND_URING, true },
+	{ "io_uring", IO_BACKEND_URING, false },
 	{ NULL, 0, false }
 };
 

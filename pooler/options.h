@@ -56,7 +56,7 @@ enum load_balance {
 enum io_backend {
 	IO_BACKEND_AUTO,
 	IO_BACKEND_EPOLL,
-	IO_BACKEND_URING		/* refused when set: not yet */
+	IO_BACKEND_URING		/* refused at start where there is none */
 };
 
 #define OPT(kind, name, def, min, max, flags, help) OPT_CTYPE_##kind name;

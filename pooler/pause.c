@@ -98,11 +98,11 @@ pause_hold(struct pooler *p, uint64_t deadline)
 	uint64_t now = loop_now(&p->loop);
 	int64_t	 timeout = p->config->opt.hold_timeout;
 
-	if (!atomic_exchange(&p->holding, true)) {
+	if (!atomic_exchange(&p->holding, true))
 		p->hold.since = now;
-		p->hold.failing = false;
-		p->hold.fail_at = timeout > 0 ? now + (uint64_t)timeout : 0;
-	}
+	/* Who says HOLD again is alive: those who wait may wait on. */
+	p->hold.failing = false;
+	p->hold.fail_at = timeout > 0 ? now + (uint64_t)timeout : 0;
 	p->hold.end_xacts_at = now + deadline;
 	pause_apply(p);
 }

@@ -31,7 +31,8 @@ void	pause_resume_all(struct pooler *);
 bool	pause_is_done(struct pooler *, const struct database *);
 
 /* HOLD: transactions may go on for `deadline` microseconds. While it lasts
- * a second HOLD only sets a new deadline. */
+ * a second HOLD sets a new deadline and begins hold_timeout anew: whoever
+ * holds for long repeats it, and only its death fails the clients. */
 void	pause_hold(struct pooler *, uint64_t deadline);
 void	pause_release(struct pooler *);
 

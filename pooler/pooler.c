@@ -126,12 +126,45 @@ count_workers(const struct options *o)
 	return (uint32_t)MAX(1, MIN(n, MAX_WORKERS));
 }
 
+/*
+ * Whether the kernel gives io_uring is found out by asking for it. The
+ * control thread has epoll always: it accepts and does little else.
+ */
+static int
+choose_io(struct pooler *p, const struct options *o, struct err *e)
+{
+	struct poller *probe;
+	int	r;
+
+	p->io = POLLER_EPOLL;
+	if (o->io_backend == IO_BACKEND_EPOLL)
+		return 0;
+	r = poller_new(POLLER_URING, &probe);
+	if (r == 0) {
+		poller_free(probe);
+		p->io = POLLER_URING;
+		return 0;
+	}
+	if (o->io_backend == IO_BACKEND_AUTO) {
+		log_info("io_uring is not available (%s), using epoll",
+		    err_text(r));
+		return 0;
+	}
+	err_set(e, r, "io_uring is not available: %s", err_text(r));
+	err_hint(e, "io_backend = auto takes epoll then; containers and "
+	    "kernel.io_uring_disabled forbid io_uring, kernels before 6.1 "
+	    "lack what is needed");
+	return r;
+}
+
 static int
 make_workers(struct pooler *p, uint32_t n, struct err *e)
 {
 	uint32_t i;
-	int	r;
+	int	r = choose_io(p, &p->config->opt, e);
 
+	if (r != 0)
+		return r;
 	p->workers = calloc(n, sizeof(*p->workers));
 	p->dealt = calloc(n, sizeof(*p->dealt));
 	if (p->workers == NULL || p->dealt == NULL)
@@ -211,7 +244,7 @@ pooler_new(struct config *config, const struct config_source *source,
 		config_free(config);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
-	r = loop_init(&p->loop, e);
+	r = loop_init(&p->loop, POLLER_EPOLL, e);
 	if (r != 0) {
 		config_free(config);
 		free(p);
@@ -237,9 +270,10 @@ pooler_new(struct config *config, const struct config_source *source,
 static void
 log_start(struct pooler *p)
 {
-	log_info("process up: " ADMIN_VERSION ", libuv %s (epoll), adns: "
+	log_info("process up: " ADMIN_VERSION ", libuv %s (%s), adns: "
 	    "libc-%s, tls: %s, worker threads: %u", loop_library(),
-	    gnu_get_libc_version(), tls_library(), p->n_workers);
+	    poller_name(p->workers[0].loop.poller), gnu_get_libc_version(),
+	    tls_library(), p->n_workers);
 }
 
 static int

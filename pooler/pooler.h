@@ -59,6 +59,7 @@ struct pooler {
 	struct params_names *names;
 	struct worker	*workers;
 	uint32_t	 n_workers;
+	enum poller_io	 io;		/* the workers' back end */
 	uint32_t	 started;	/* of their threads */
 	unsigned	*dealt;		/* clients lately, see deal.h */
 	struct tls_context *client_tls, *server_tls;	/* NULL: off */
@@ -73,9 +74,9 @@ struct pooler {
 	struct slab	 servers_slab;	/* servers move between workers */
 
 	atomic_uint_fast64_t next_id;	/* clients and servers together */
-	atomic_int	 client_count;	/* towards max_client_conn */
 	atomic_int	 login_count;	/* connections not logged in yet */
 	atomic_int	 server_count;
+	atomic_int	 moving;	/* of them: between two workers */
 	atomic_bool	 paused;	/* PAUSE without a database */
 	atomic_bool	 holding;	/* HOLD */
 	atomic_int	 shutdown;	/* enum shutdown_mode */
@@ -107,6 +108,10 @@ void	pooler_free(struct pooler *);
 /* The next number of SHOW's `id` column. Any thread. */
 uint64_t pooler_next_id(struct pooler *);
 
+/* Client connections of all workers, console and logins included: what
+ * max_client_conn bounds. Any thread. */
+unsigned pooler_clients(struct pooler *);
+
 /* The wall clock in microseconds. */
 uint64_t pooler_wall_clock(void);
 
@@ -128,7 +133,5 @@ void	pooler_forget_dealt(struct pooler *);
  * earlier one only if it is stricter. */
 void	pooler_shutdown(struct pooler *, enum shutdown_mode);
 
-/* Client connections of all workers, console and logins included. */
-unsigned pooler_clients(struct pooler *);
 
 #endif /* POOLER_POOLER_H */

@@ -131,9 +131,14 @@ settle_pool(struct registry *r, struct dbpool *p)
 	const struct config_db	 *db = p->db->conf;
 	const struct config_user *u = p->user->conf;
 	struct pool_settings	 *set = &p->core.set;
-
-	p->mode = p->db->admin ? POOL_MODE_STATEMENT :
+	enum pool_mode		  mode = p->db->admin ? POOL_MODE_STATEMENT :
 	    config_pool_mode(c, db, u);
+
+	/* In session mode statements have their clients' own names, which
+	 * nobody else may come upon: such servers are not kept. */
+	if ((p->mode == POOL_MODE_SESSION) != (mode == POOL_MODE_SESSION))
+		atomic_fetch_add(&p->epoch, 1);
+	p->mode = mode;
 	set->size = config_pool_size(c, db, u);
 	set->min_size = p->db->admin ? 0 : config_min_pool_size(c, db);
 	set->reserve_size = config_reserve_pool_size(c, db, u);

@@ -160,6 +160,31 @@ end_server(struct server *s, void *arg UNUSED)
 	    "close_needed");
 }
 
+static bool
+every_client(const struct client *c UNUSED, void *arg UNUSED)
+{
+	return true;
+}
+
+static void
+arm_client(struct client *c, void *arg UNUSED)
+{
+	client_arm(c);
+}
+
+static bool
+every_server(const struct server *s UNUSED, void *arg UNUSED)
+{
+	return true;
+}
+
+static void
+arm_server(struct server *s, void *arg UNUSED)
+{
+	server_arm(s);
+}
+
+/* New time-outs hold for those who are waiting or idle already, too. */
 static void
 clean_up(struct pooler *p)
 {
@@ -167,9 +192,15 @@ clean_up(struct pooler *p)
 	    .act = end_client };
 	struct walk_servers servers = { .match = server_is_gone,
 	    .act = end_server };
+	struct walk_clients all_clients = { .match = every_client,
+	    .act = arm_client };
+	struct walk_servers all_servers = { .match = every_server,
+	    .act = arm_server };
 
 	workers_call(p, walk_clients, &clients);
 	workers_call(p, walk_servers, &servers);
+	workers_call(p, walk_clients, &all_clients);
+	workers_call(p, walk_servers, &all_servers);
 	maintain_kick(p->maintain);
 }
 
@@ -275,25 +306,75 @@ is_tls(const struct opt *o)
 	    strstr(o->name, "_tls13_") != NULL;
 }
 
-/* The present snapshot gets other options while the workers stand still. */
-static int
-change_options(struct pooler *p, struct options *fresh, struct err *e)
+/* What SET puts in the place of what there is; parts may be missing. */
+struct change {
+	struct options	 opt;
+	struct config	*secrets;	/* of another auth_file, or NULL */
+	bool		 tls;		/* the next two count */
+	struct tls_context *client, *server;
+};
+
+static void
+release_change(struct change *k)
 {
-	struct options old;
+	opt_release(table, &k->opt);
+	config_free(k->secrets);
+	tls_context_unref(k->client);
+	tls_context_unref(k->server);
+}
+
+/* Everything that may fail but the last step. */
+static int
+prepare_change(struct pooler *p, struct change *k, const struct opt *o,
+    const char *value, struct err *e)
+{
+	int	r = opt_set(table, o, &k->opt, value, e);
+
+	if (r == 0 && strcmp(o->name, "auth_file") == 0)
+		r = config_load_secrets(value, &k->secrets, e);
+	k->tls = is_tls(o);
+	if (r == 0 && k->tls) {
+		r = reload_tls(&k->opt, &k->client, &k->server, e);
+		if (r != 0) {
+			log_error("%s", e->msg);
+			r = ERR_TLS;
+		}
+	}
+	return r == 0 ? reload_log(&k->opt, p->log_stderr, e) : r;
+}
+
+/*
+ * The present snapshot gets other options while the workers stand still.
+ * What they replace is in *k afterwards.
+ */
+static int
+change_options(struct pooler *p, struct change *k, struct err *e)
+{
+	struct config  *c = p->config;
+	struct options	old = c->opt;
 	int	r;
 
 	workers_stop(p);
-	old = p->config->opt;
-	p->config->opt = *fresh;
+	c->opt = k->opt;
+	if (k->secrets != NULL)
+		config_swap_secrets(c, k->secrets);
 	/* Pools settle anew; the entries are the same. */
-	r = registry_apply(&p->registry, p->config, e);
-	if (r != 0)
-		p->config->opt = old;
-	else if (server_tls_differs(&old, fresh))
-		replace_all_servers(p);
+	r = registry_apply(&p->registry, c, e);
+	if (r != 0) {
+		c->opt = old;
+		if (k->secrets != NULL)
+			config_swap_secrets(c, k->secrets);
+	} else {
+		k->opt = old;
+		if (server_tls_differs(&old, &c->opt))
+			replace_all_servers(p);
+		if (k->tls) {
+			/* Connections hold references to the old ones. */
+			swap_tls(p, k->client, k->server);
+			k->client = k->server = NULL;
+		}
+	}
 	workers_go(p);
-	if (r == 0)
-		opt_release(table, &old);
 	return r;
 }
 
@@ -301,47 +382,29 @@ int
 reload_set(struct pooler *p, const char *key, const char *value,
     struct err *e)
 {
-	const struct opt   *o = opt_find(table, key, NULL);
-	struct options	    fresh;
-	struct tls_context *client = NULL, *server = NULL;
-	bool	tls;
+	const struct opt *o = opt_find(table, key, NULL);
+	struct change	  k = { 0 };
 	int	r;
 
 	if (o == NULL)
 		return err_set(e, ERR_NOT_FOUND, "unknown parameter: "
 		    "pgbouncer/%s", key);
-	r = opt_copy(table, &fresh, &p->config->opt, e);
+	r = opt_copy(table, &k.opt, &p->config->opt, e);
 	if (r != 0)
 		return r;
-	r = opt_set(table, o, &fresh, value, e);
-	tls = is_tls(o);
-	if (r == 0 && (o->flags & OPT_RELOAD) == 0) {
-		opt_release(table, &fresh);
-		return 0;
-	}
-	if (r == 0 && tls) {
-		r = reload_tls(&fresh, &client, &server, e);
-		if (r != 0) {
-			log_error("%s", e->msg);
-			r = ERR_TLS;
-		}
-	}
-	if (r == 0)
-		r = reload_log(&fresh, p->log_stderr, e);
-	if (r == 0)
-		r = change_options(p, &fresh, e);
-	if (r != 0) {
-		tls_context_unref(client);
-		tls_context_unref(server);
-		opt_release(table, &fresh);
+	if ((o->flags & OPT_RELOAD) == 0) {
+		/* A wrong value is an error, a right one has no effect. */
+		r = opt_set(table, o, &k.opt, value, e);
+		release_change(&k);
 		return r;
 	}
-	if (tls) {
-		/* Connections hold references; others take the new ones. */
-		workers_stop(p);
-		swap_tls(p, client, server);
-		workers_go(p);
-	}
-	clean_up(p);
-	return 0;
+	r = prepare_change(p, &k, o, value, e);
+	if (r == 0)
+		r = change_options(p, &k, e);
+	if (r == 0 && k.secrets != NULL)
+		reload_log_lines(&k.secrets->warnings, LV_WARNING);
+	release_change(&k);
+	if (r == 0)
+		clean_up(p);
+	return r;
 }

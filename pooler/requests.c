@@ -146,8 +146,7 @@ on_error(struct requests *q, struct reply *out)
 	out->done = *head;
 	if (head->kind == REQUEST_DOOMED) {
 		/* The replacement text leaves with the reply. */
-		out->replaced = true;
-		out->swallow = true;
+		out->doomed = true;
 		head->text = NULL;
 	}
 	if (head->kind == REQUEST_SKIP && head->internal)
@@ -219,6 +218,26 @@ requests_drop(struct requests *q, struct request *out)
 	return true;
 }
 
+enum requests_place
+requests_find(const struct requests *q,
+    bool (*match)(const struct request *, const void *arg), const void *arg)
+{
+	enum requests_place here = REQUESTS_SAME_BATCH;
+	size_t	i, n = q->count;
+
+	for (i = 0; i < n; i++) {
+		const struct request *r = requests_at(q, n - 1 - i);
+
+		if (r->type == WIRE_FE_SYNC)
+			here = REQUESTS_EARLIER_BATCH;
+		if (i == REQUESTS_LOOK)
+			return q->syncs > 0 ? REQUESTS_EARLIER_BATCH : here;
+		if (match(r, arg))
+			return here;
+	}
+	return REQUESTS_NOWHERE;
+}
+
 bool
 requests_fake(struct requests *q, struct request *out)
 {
@@ -246,19 +265,23 @@ requests_need_sync(const struct requests *q)
 bool
 requests_copy_in(struct requests *q)
 {
-	struct request execute, sync;
+	struct request execute, sync, *head;
 	bool	ended;
 
 	if (q->count == 0)
 		return false;
-	if (requests_at(q, 0)->type != WIRE_FE_EXECUTE)
-		return !requests_at(q, 0)->copy_end;
+	head = requests_at(q, 0);
+	if (head->type != WIRE_FE_EXECUTE) {
+		ended = head->copy_ends > 0;
+		head->copy_ends -= ended;
+		return !ended;
+	}
 	take_head(q, &execute);
-	ended = execute.copy_end;
+	ended = execute.copy_ends > 0;
 	while (!ended && q->count > 0 &&
 	    requests_at(q, 0)->type == WIRE_FE_SYNC) {
 		take_head(q, &sync);
-		ended = sync.copy_end;
+		ended = sync.copy_ends > 0;
 	}
 	/* The slot in front of the head is free: the Execute goes back. */
 	q->head = (q->head - 1) & (q->cap - 1);
@@ -273,5 +296,5 @@ void
 requests_copy_end(struct requests *q)
 {
 	if (q->count > 0)
-		requests_at(q, q->count - 1)->copy_end = true;
+		requests_at(q, q->count - 1)->copy_ends++;
 }

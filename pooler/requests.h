@@ -7,9 +7,9 @@
  *   FORWARD  the client sent it, the reply goes to the client
  *   SKIP     we sent it, the reply is swallowed
  *   FAKE     it was never sent; we answer when its turn comes
- *   DOOMED   we sent something that must fail in its place; the error's
- *            text is replaced by ours, so that the server's transaction is
- *            in the state that an error leaves
+ *   DOOMED   we sent something that must fail in its place; the owner
+ *            replaces the error's text by ours if it is the one that was
+ *            aimed at, and else it is the client's as it is
  *
  * Everything the pooler does behind a client's back is built from these;
  * nothing else invents replies. Rules kept here:
@@ -66,18 +66,23 @@ struct request {
 	uint8_t		 type;		/* Q F P B D E C S */
 	uint8_t		 why;
 	bool		 internal;	/* its error is not the client's */
-	bool		 copy_end;	/* CopyDone or CopyFail was sent
-					 * right behind it */
 	bool		 named;		/* P, C: of a statement with a name */
 	bool		 sets_unnamed;	/* P, C, Q: changes the client's */
+	bool		 moves_unnamed;	/* ... and the server's; SKIP: that only */
+	uint8_t		 was_unnamed;	/* moves_unnamed: the server's before,
+					 * an enum unnamed_state */
+	uint32_t	 copy_ends;	/* CopyDone and CopyFail sent right
+					 * behind it, for COPYs to come */
 	struct ps_entry	*entry;		/* what it did to the client's names:
 					 * P added, C took out; counted */
 	struct ps_statement *unnamed;	/* sets_unnamed: what it was before */
-	const char	*sqlstate;	/* DOOMED: static text */
+	const char	*sqlstate;	/* DOOMED: the error that it should
+					 * have; static text */
 	char		*text;		/* DOOMED: our message, owned */
 	struct digest	 digest;	/* of the named statement; what it did
 					 * to the server's set: P added, a
-					 * SKIP C took out */
+					 * SKIP C took out. moves_unnamed: of
+					 * was_unnamed */
 };
 
 struct requests {
@@ -96,8 +101,8 @@ struct requests {
 struct reply {
 	bool		 swallow;	/* not for the client */
 	bool		 completes;	/* `done` has left the queue */
-	bool		 replaced;	/* send done.sqlstate/.text instead;
-					 * free done.text */
+	bool		 doomed;	/* with done.sqlstate: send done.text
+					 * instead; free done.text in any case */
 	bool		 failed;	/* call requests_drop() now */
 	struct request	 done;		/* head, as it was */
 };
@@ -140,6 +145,25 @@ int	requests_reply(struct requests *, uint8_t type, struct reply *)
  */
 bool	requests_drop(struct requests *, struct request *out) MUST_CHECK;
 
+/* Where an unanswered request lies, seen from the next one to be pushed. */
+enum requests_place {
+	REQUESTS_NOWHERE,
+	REQUESTS_SAME_BATCH,
+	REQUESTS_EARLIER_BATCH		/* a Sync was pushed behind it */
+};
+
+/*
+ * Looks for the newest request that `match` says yes to. What the same batch
+ * relies on is dropped together with it by an error; what a later batch
+ * relies on may be missing when that is carried out. Of a long queue only the
+ * newest REQUESTS_LOOK entries are looked at, and the rest is taken for a
+ * match.
+ */
+#define REQUESTS_LOOK	256
+enum requests_place requests_find(const struct requests *,
+	    bool (*match)(const struct request *, const void *arg),
+	    const void *arg);
+
 /* Takes the head out if it is a FAKE: the owner answers it. */
 bool	requests_fake(struct requests *, struct request *out) MUST_CHECK;
 
@@ -155,7 +179,8 @@ bool	requests_pop_newest(struct requests *, struct request *out)
  */
 bool	requests_copy_in(struct requests *);
 
-/* The client sends CopyDone or CopyFail: Syncs behind it count again. */
+/* The client sends CopyDone or CopyFail ahead of the COPY that it ends: Syncs
+ * behind it count again. A Query may have several COPYs. */
 void	requests_copy_end(struct requests *);
 
 /*

@@ -11,6 +11,7 @@
 #include "pooler/cancel.h"
 #include "pooler/client.h"
 #include "pooler/pooler.h"
+#include "pooler/states.h"
 
 #define TO(state)	(1u << SERVER_##state)
 static const unsigned server_moves[SERVER_STATES_] = {
@@ -31,13 +32,8 @@ static const unsigned server_moves[SERVER_STATES_] = {
 };
 #undef TO
 
-static const struct {
-	const char *name, *show, *waits_for;
-} state_texts[] = {
-#define X(state, show, waits_for) { #state, show, waits_for },
-	SERVER_STATES(X)
-#undef X
-};
+static const struct state_text server_texts[] = { SERVER_STATES(STATE_TEXT) };
+static const struct states server_states = STATES(server_texts, server_moves);
 
 static void on_stream(struct stream *, enum stream_event, struct lent *,
     const char *, size_t);
@@ -52,7 +48,7 @@ server_state_show(const struct server *s, uint64_t now)
 	if (s->state == SERVER_IDLE && o->server_check_delay > 0 &&
 	    now - s->state_since > (uint64_t)o->server_check_delay)
 		return "used";
-	return state_texts[s->state].show;
+	return server_texts[s->state].show;
 }
 
 void
@@ -74,12 +70,12 @@ server_log(const struct server *s, int level, const char *fmt, ...)
 void
 server_enter(struct server *s, enum server_state state)
 {
-	assert(state == SERVER_CLOSED ||
-	    (server_moves[s->state] & (1u << state)) != 0);
+	char	text[STATES_TELL_MAX];
+
+	assert(states_may_move(&server_states, s->state, state));
 	if (log_wants(LV_NOISE))
-		server_log(s, LV_NOISE, "%s -> %s, waits for %s",
-		    state_texts[s->state].name, state_texts[state].name,
-		    state_texts[state].waits_for);
+		server_log(s, LV_NOISE, "%s",
+		    states_tell(&server_states, s->state, state, text));
 	s->state = state;
 	s->state_since = loop_now(&s->worker->loop);
 	server_arm(s);

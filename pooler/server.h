@@ -28,6 +28,7 @@
 #include "common/loop.h"
 #include "common/stream.h"
 #include "pooler/addr.h"
+#include "pooler/options.h"
 #include "pooler/params.h"
 #include "pooler/pool.h"
 #include "pooler/prepared.h"
@@ -62,6 +63,21 @@ enum server_state {
 	SERVER_STATES(X)
 #undef X
 	SERVER_STATES_
+};
+
+/*
+ * What keeps a server with its client; server_pin() is the one place that
+ * says so, and who would give the server away asks it. Session state that
+ * cannot be moved (advisory locks, temporary tables, ...) will be one more
+ * reason.
+ */
+enum server_pin {
+	PIN_NONE,
+	PIN_MESSAGE,		/* half a message, in either direction */
+	PIN_ANSWERS,		/* requests without their answers */
+	PIN_BATCH,		/* a Sync is owed */
+	PIN_TRANSACTION,
+	PIN_SESSION		/* linked for as long as the client stays */
 };
 
 /* What is known about a server's unnamed statement. */
@@ -107,6 +123,7 @@ struct server {
 	struct addr	 addr;
 	struct addr	 local;
 	enum server_state state;
+	enum pool_mode	 mode;		/* of its last client, see below */
 	char		 tx;		/* 'I', 'T' or 'E' */
 	uint8_t		 ended_why;	/* of the request that Ready ended */
 	bool		 copy_in;
@@ -115,7 +132,7 @@ struct server {
 	bool		 fatal_relayed;	/* the client has heard why it dies */
 	bool		 checked;	/* for the client it is given to */
 	bool		 forgets;	/* a DEALLOCATE ALL may be under way */
-	bool		 evicts;	/* ... or a Close that makes room */
+	bool		 renames;	/* ... or a Parse or Close of a name */
 	uint32_t	 move_to;	/* MOVING: the worker */
 	size_t		 next_address;	/* of those its host has */
 	char		*login_error;	/* why the login failed, for clients */
@@ -134,6 +151,12 @@ void	server_offer(struct server *);
 /* Links an offered server and a client that wants it; the server may first
  * be tested. */
 void	server_give(struct server *, struct client *);
+
+/*
+ * Why it may not leave its client. The pool's mode counts as it was when the
+ * two were linked: after a reload the client may still rely on its session.
+ */
+enum server_pin server_pin(const struct server *);
 
 /* Its client lets go of it at a transaction's (or session's) end. */
 void	server_release(struct server *);
@@ -173,6 +196,11 @@ void	server_check_release(struct server *);
 bool	server_query(struct server *, const char *sql, enum request_why why);
 /* It is older than server_lifetime. */
 bool	server_lifetime_over(const struct server *);
+/*
+ * Behind a client that vanished: ends its COPY and its batch (sql NULL), or
+ * runs a query of ours. False: no memory.
+ */
+bool	server_clean_up(struct server *, const char *sql) MUST_CHECK;
 /* A query of ours in state TESTED, or a step of DRAINING, has succeeded. */
 void	server_tested(struct server *, enum request_why why);
 void	server_drained(struct server *);

@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/wire.h"
+#include "pooler/cancel.h"
 #include "pooler/client.h"
 #include "pooler/pooler.h"
 
@@ -147,19 +148,41 @@ undo_unnamed(struct server *s, struct ps_statement *before)
 	c->unnamed = before;
 }
 
+/*
+ * The server's likewise: it is what it was before the oldest message that was
+ * dropped, unless one behind the Sync has changed it since.
+ */
+static void
+undo_server_unnamed(struct server *s, const struct request *oldest)
+{
+	size_t	i;
+
+	for (i = 0; i < s->requests.count; i++) {
+		struct request *r = requests_at(&s->requests, i);
+
+		if (r->moves_unnamed) {
+			r->was_unnamed = oldest->was_unnamed;
+			r->digest = oldest->digest;
+			return;
+		}
+	}
+	s->unnamed_state = (enum unnamed_state)oldest->was_unnamed;
+	s->unnamed = oldest->digest;
+}
+
 /* `failed` is the head: PostgreSQL has dropped its unnamed statement before
  * anything in it could fail. */
 static bool
 drop_failed(struct server *s, const struct request *failed)
 {
 	struct ps_statement *before = NULL;
-	struct request r;
+	struct request r, oldest = { 0 };
 	bool	ok = true, unnamed = false;
 
-	/* It may be, or not, what one of these has made it. */
-	s->unnamed_state = UNNAMED_UNKNOWN;
 	while (requests_drop(&s->requests, &r)) {
 		ok = undo(s, &r) && ok;
+		if (r.moves_unnamed)
+			oldest = r;
 		if (r.sets_unnamed) {
 			ps_unref(before);
 			before = r.unnamed;
@@ -172,8 +195,12 @@ drop_failed(struct server *s, const struct request *failed)
 		ps_unref(before);
 		before = NULL;
 	}
+	if (failed->moves_unnamed)
+		oldest.was_unnamed = UNNAMED_NONE;
 	if (unnamed)
 		undo_unnamed(s, before);
+	if (oldest.moves_unnamed)
+		undo_server_unnamed(s, &oldest);
 	return ok;
 }
 
@@ -194,11 +221,12 @@ internal_error(struct server *s, const struct relay_msg *m, uint8_t why)
 	case WHY_PARAMS:
 		server_log(s, LV_ERROR, "varcache_apply failed: %s: %s",
 		    e.severity, e.message);
-		if (c != NULL) {
-			s->client = NULL;
-			c->server = NULL;
-			client_fail(c, "invalid server parameter");
-		}
+		if (c == NULL)
+			/* It vanished, and with it who wanted the values. */
+			return FATE_DROP;
+		s->client = NULL;
+		c->server = NULL;
+		client_fail(c, "invalid server parameter");
 		server_close(s, "invalid server parameter");
 		return FATE_CLOSED;
 	case WHY_RESET:
@@ -221,18 +249,28 @@ internal_error(struct server *s, const struct relay_msg *m, uint8_t why)
 	}
 }
 
-/* The error of something that we sent so that it fails. */
-static bool
-send_replaced(struct server *s, struct request *r)
+/*
+ * The error of something that we sent so that it fails: with our text, unless
+ * PostgreSQL found something else to be wrong before it came to that.
+ */
+static enum relay_fate
+replace_error(struct server *s, const struct relay_msg *m, struct request *r)
 {
-	struct wire_error e = { .severity = "ERROR", .sqlstate = r->sqlstate,
-	    .message = r->text };
+	struct wire_error e = { .sqlstate = "" };
 	struct buf b = { 0 };
+	enum relay_fate fate = FATE_FORWARD;
 
-	wire_put_error(&b, WIRE_BE_ERROR, &e);
+	(void)!wire_parse_error(m->bytes + WIRE_HEADER_LEN,
+	    m->have - WIRE_HEADER_LEN, &e);
+	if (strcmp(e.sqlstate, r->sqlstate) == 0) {
+		e = (struct wire_error){ .severity = "ERROR",
+		    .sqlstate = r->sqlstate, .message = r->text };
+		wire_put_error(&b, WIRE_BE_ERROR, &e);
+		fate = send_to_client(s, &b) ? FATE_DROP : FATE_BAD;
+	}
 	free(r->text);
 	r->text = NULL;
-	return send_to_client(s, &b);
+	return fate;
 }
 
 static bool
@@ -266,9 +304,13 @@ judge_error(struct server *s, struct relay_msg *m)
 	if (requests_reply(&s->requests, m->type, &rep) != 0)
 		return FATE_BAD;
 	s->copy_in = false;
-	fate = rep.swallow || listener(s) == NULL ? FATE_DROP : FATE_FORWARD;
-	if (rep.replaced && !send_replaced(s, &rep.done))
-		return FATE_BAD;
+	fate = FATE_FORWARD;
+	if (rep.doomed)
+		fate = replace_error(s, m, &rep.done);
+	if (fate == FATE_BAD)
+		return fate;
+	if (rep.swallow || listener(s) == NULL)
+		fate = FATE_DROP;
 	if (rep.done.kind == REQUEST_SKIP && rep.done.internal) {
 		fate = internal_error(s, m, rep.done.why);
 		if (fate == FATE_CLOSED)
@@ -320,7 +362,7 @@ judge_ready(struct server *s, struct relay_msg *m)
 		return FATE_BAD;
 	server_forget_request(&rep.done);
 	s->tx = tx;
-	if (s->pool->mode == POOL_MODE_STATEMENT && tx != WIRE_TX_IDLE &&
+	if (s->mode == POOL_MODE_STATEMENT && tx != WIRE_TX_IDLE &&
 	    c != NULL) {
 		/* In place of Ready, so that it is the statement's error. */
 		if (relay_sync(&s->relay) != 0)
@@ -345,12 +387,7 @@ server_check_release(struct server *s)
 	struct client *c = s->client;
 
 	if (c == NULL || s->state != SERVER_ACTIVE ||
-	    !requests_empty(&s->requests) || s->tx != WIRE_TX_IDLE ||
-	    c->settling || requests_need_sync(&s->requests) || relay_in_message(&c->relay) ||
-	    relay_in_message(&s->relay))
-		return;
-	if (s->pool->mode == POOL_MODE_SESSION &&
-	    c->state != CLIENT_AUTH_QUERY)
+	    server_pin(s) != PIN_NONE)
 		return;
 	if (c->query_start != 0) {
 		/* All it asked for was answered by us. */
@@ -364,6 +401,7 @@ after_ready(struct server *s)
 {
 	switch (s->state) {
 	case SERVER_ACTIVE:
+		cancel_go_on(s);
 		if (!server_answer_fakes(s))
 			return false;
 		server_check_release(s);
@@ -431,7 +469,8 @@ judge_parameter(struct server *s, struct relay_msg *m)
 	return FATE_FORWARD;
 }
 
-/* The server knows only what it will be told by messages in the queue. */
+/* The server knows only what it will be told by messages in the queue; its
+ * unnamed statement stays. */
 static bool
 forget_known(struct server *s)
 {
@@ -439,7 +478,6 @@ forget_known(struct server *s)
 
 	ps_set_release(&s->known);
 	ps_set_init(&s->known);
-	s->unnamed_state = UNNAMED_UNKNOWN;
 	for (i = 0; i < s->requests.count; i++) {
 		struct request *r = requests_at(&s->requests, i);
 
@@ -579,6 +617,10 @@ judge_busy(struct server *s, struct relay_msg *m)
 		    FATE_FORWARD;
 	case WIRE_BE_COPY_IN:
 		s->copy_in = requests_copy_in(&s->requests);
+		/* Its client has gone, and would be waited for. */
+		if (s->copy_in && s->state == SERVER_DRAINING &&
+		    !server_clean_up(s, NULL))
+			return FATE_BAD;
 		break;
 	case WIRE_BE_COPY_BOTH:
 		s->copy_both = true;

@@ -126,8 +126,12 @@ link_client(struct server *s)
 
 	stats_add(&s->pool->stats[s->worker->id].server_assignment_count, 1);
 	server_enter(s, SERVER_ACTIVE);
+	s->mode = s->pool->mode;
 	s->request_time = pooler_wall_clock();
 	client_take_server(c, s);
+	/* Its query may have been cancelled while the server was tested. */
+	if (s->client == c && s->state == SERVER_ACTIVE)
+		cancel_go_on(s);
 }
 
 /* The client waits while a query of ours runs on the server. */
@@ -191,6 +195,25 @@ server_tested(struct server *s, enum request_why why)
 	go_on_linking(s);
 }
 
+enum server_pin
+server_pin(const struct server *s)
+{
+	const struct client *c = s->client;
+
+	if (relay_in_message(&c->relay) || relay_in_message(&s->relay))
+		return PIN_MESSAGE;
+	if (!requests_empty(&s->requests) || c->settling)
+		return PIN_ANSWERS;
+	if (requests_need_sync(&s->requests))
+		return PIN_BATCH;
+	if (s->tx != WIRE_TX_IDLE)
+		return PIN_TRANSACTION;
+	/* auth_query is ours: one transaction, whatever the mode. */
+	if (s->mode == POOL_MODE_SESSION && c->state != CLIENT_AUTH_QUERY)
+		return PIN_SESSION;
+	return PIN_NONE;
+}
+
 bool
 server_lifetime_over(const struct server *s)
 {
@@ -206,14 +229,14 @@ needs_reset(const struct server *s)
 
 	return o->server_reset_query != NULL &&
 	    o->server_reset_query[0] != '\0' &&
-	    (s->pool->mode == POOL_MODE_SESSION ||
-	    o->server_reset_query_always);
+	    (s->mode == POOL_MODE_SESSION || o->server_reset_query_always);
 }
 
 /* It is nobody's, and nothing is under way: what is to become of it? */
 static void
 settle(struct server *s)
 {
+	cancel_go_on(s);
 	if (server_lifetime_over(s)) {
 		server_close(s, "server lifetime over");
 	} else if (is_outdated(s)) {
@@ -245,8 +268,8 @@ server_release(struct server *s)
 
 /* ---- a client that vanished ---- */
 
-static bool
-clean_up(struct server *s, const char *sql)
+bool
+server_clean_up(struct server *s, const char *sql)
 {
 	struct request sync = { .kind = REQUEST_SKIP, .type = WIRE_FE_SYNC,
 	    .why = WHY_CLEANUP, .internal = true };
@@ -269,14 +292,16 @@ clean_up(struct server *s, const char *sql)
 void
 server_drained(struct server *s)
 {
+	cancel_go_on(s);
 	if (!requests_empty(&s->requests))
 		return;
-	if (s->tx != WIRE_TX_IDLE) {
-		if (!clean_up(s, "ROLLBACK"))
-			server_close(s, "out of memory");
+	if (s->tx == WIRE_TX_IDLE) {
+		settle(s);
 		return;
 	}
-	settle(s);
+	/* A late cancel would hit the ROLLBACK: server_cancel_over() calls. */
+	if (s->cancels == 0 && !server_clean_up(s, "ROLLBACK"))
+		server_close(s, "out of memory");
 }
 
 void
@@ -297,7 +322,7 @@ server_abandon(struct server *s, bool partial_message)
 		settle(s);
 		return;
 	}
-	if (!clean_up(s, NULL)) {
+	if (!server_clean_up(s, NULL)) {
 		server_close(s, "out of memory");
 		return;
 	}
@@ -312,8 +337,12 @@ server_cancel_over(struct server *s)
 {
 	assert(s->cancels > 0);
 	s->cancels--;
-	if (s->state == SERVER_CANCELLED && s->cancels == 0)
+	if (s->cancels > 0)
+		return;
+	if (s->state == SERVER_CANCELLED)
 		settle(s);
+	else if (s->state == SERVER_DRAINING)
+		server_drained(s);
 }
 
 /* ---- moving ---- */
@@ -341,6 +370,7 @@ server_leave(struct server *s)
 	}
 	list_remove(&w->leaving, &s->freed_node);
 	deadline_remove(&w->loop.deadlines, &s->deadline);
+	atomic_fetch_add(&w->pooler->moving, 1);
 	list_remove(&w->servers, &s->node);
 	s->worker = &w->pooler->workers[s->move_to];
 	loop_post(&s->worker->loop, &s->moving);
@@ -356,8 +386,10 @@ server_arrive(struct loop_task *t)
 	if (stream_join(&s->stream, w->loop.poller) != 0) {
 		server_enter(s, SERVER_IDLE);
 		server_close(s, "out of memory");
-		return;
+	} else {
+		stream_recv_start(&s->stream);
+		server_offer(s);
 	}
-	stream_recv_start(&s->stream);
-	server_offer(s);
+	/* Not before: WAIT_CLOSE counts it as long as it may be outdated. */
+	atomic_fetch_sub(&w->pooler->moving, 1);
 }

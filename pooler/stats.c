@@ -12,18 +12,18 @@ stats_sum_add(struct stats_sum *sum, const struct pool_stats *s)
 }
 
 void
-stats_sum_sub(struct stats_sum *a, const struct stats_sum *b)
+stats_sum_plus(struct stats_sum *a, const struct stats_sum *b)
 {
-#define X(name) \
-	a->name = a->name >= b->name ? a->name - b->name : a->name;
+#define X(name) a->name += b->name;
 	STATS_COUNTERS(X)
 #undef X
 }
 
-void
-stats_sum_plus(struct stats_sum *a, const struct stats_sum *b)
+static void
+subtract(struct stats_sum *a, const struct stats_sum *b)
 {
-#define X(name) a->name += b->name;
+#define X(name) \
+	a->name = a->name >= b->name ? a->name - b->name : a->name;
 	STATS_COUNTERS(X)
 #undef X
 }
@@ -47,7 +47,7 @@ stats_average(struct stats_sum *out, const struct stats_sum *now,
 {
 	struct stats_sum d = *now;
 
-	stats_sum_sub(&d, then);
+	subtract(&d, then);
 	if (period == 0)
 		period = 1;
 #define X(name) out->name = per_second(d.name, period);

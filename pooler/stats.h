@@ -58,14 +58,14 @@ stats_add(_Atomic uint64_t *counter, uint64_t n)
 /* Adds one worker's counters to a sum. */
 void	stats_sum_add(struct stats_sum *, const struct pool_stats *);
 
-/* a - b for each counter; a counter that went back counts from zero. */
-void	stats_sum_sub(struct stats_sum *a, const struct stats_sum *b);
+/* Adds one sum to another. */
 void	stats_sum_plus(struct stats_sum *a, const struct stats_sum *b);
 
 /*
  * What SHOW calls averages: of the difference between two readings taken
  * `period` microseconds apart, counts and bytes per second, times per item
- * (wait_time per server assignment), in whole numbers.
+ * (wait_time per server assignment), in whole numbers. A counter that went
+ * back counts from zero.
  */
 void	stats_average(struct stats_sum *out, const struct stats_sum *now,
 	    const struct stats_sum *then, uint64_t period);

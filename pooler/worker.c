@@ -68,7 +68,7 @@ worker_init(struct worker *w, struct pooler *p, uint32_t id, struct err *e)
 	memset(w, 0, sizeof(*w));
 	w->pooler = p;
 	w->id = id;
-	r = loop_init(&w->loop, e);
+	r = loop_init(&w->loop, p->io, e);
 	if (r != 0)
 		return r;
 	w->loop.end_of_turn = end_of_turn;
@@ -334,8 +334,9 @@ on_ask(struct loop_task *t)
 	message_free(m);
 }
 
-void
-worker_post_ask(struct pooler *p, uint32_t to, struct dbpool *pool)
+/* Asks worker `to` for an idle server of the pool. */
+static void
+post_ask(struct pooler *p, uint32_t to, struct dbpool *pool)
 {
 	struct worker  *w = &p->workers[to];
 	struct message *m = message_new(w, pool, on_ask);
@@ -476,7 +477,7 @@ worker_order(struct worker *w, struct dbpool *pool, const struct pool_order *o)
 		else
 			worker_post_connect(w->pooler, o->worker, pool);
 	} else if (o->worker != POOL_NO_WORKER) {
-		worker_post_ask(w->pooler, o->worker, pool);
+		post_ask(w->pooler, o->worker, pool);
 	}
 	if (o->starved)
 		pooler_kick(w->pooler);

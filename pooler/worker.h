@@ -71,8 +71,6 @@ void	worker_order(struct worker *, struct dbpool *,
 
 /* Tells worker `to` to open a server for the pool; the place is reserved. */
 void	worker_post_connect(struct pooler *, uint32_t to, struct dbpool *);
-/* Asks worker `to` for an idle server of the pool. */
-void	worker_post_ask(struct pooler *, uint32_t to, struct dbpool *);
 /* Has worker `to` close its longest idle server of the pool; `reason` is
  * static. */
 void	worker_post_evict(struct pooler *, uint32_t to, struct dbpool *,
