@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "archiver/await.h"
 #include "archiver/catalog.h"
 #include "archiver/copy.h"
 #include "archiver/manifest.h"
@@ -20,19 +21,25 @@
 #include "archiver/pgserver.h"
 #include "archiver/scan.h"
 #include "archiver/stanza.h"
+#include "archiver/unfinished.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/random.h"
 #include "common/text.h"
 
-#define POLL_NS		100000000	/* between looks for a WAL segment */
+#define POLL_NS		100000000	/* between looks at the clock */
+#define CLEAN_UP_US	(10 * TEXT_USEC_PER_SEC)	/* per request */
 /* How far ahead of us a label may be before the clock is to blame. */
 #define CLOCK_SLACK	5		/* seconds */
 
 struct backup {
-	const struct catalog *c;
+	const struct catalog *c;	/* n of them */
+	size_t		 n;
+	atomic_bool	 lost[BACKUP_REPOS_MAX];	/* left out */
+	struct backup_result *result;	/* its losses: under the lock */
 	const struct backup_request *req;
 	struct pgserver	 server;
+	struct await	 await;
 	struct manifest	 m;
 	struct pack_set	 packs;
 	struct copy_job	 copy;
@@ -45,13 +52,9 @@ struct backup {
 	uint64_t	 total;
 	enum backup_phase phase;
 	uint32_t	 intents;
+	bool		 sealed;	/* a manifest may have been stored */
+	unsigned	 committed;	/* manifests */
 };
-
-static bool
-is_cancelled(const struct backup_request *req)
-{
-	return req->cancelled != NULL && req->cancelled(req->arg);
-}
 
 static int64_t
 now_us(clockid_t clock)
@@ -76,23 +79,122 @@ enter(struct backup *b, enum backup_phase phase)
 }
 
 /*
- * Says that we are at work. An intent that cannot be renewed is not the end
- * of the backup: it matters only to an expire much later, and if the
- * repository is really gone the next pack says so.
+ * Repository i failed with *e. 0 if the backup can do without it: it is
+ * optional, and not the last that is left.
  */
 static int
-put_intent(struct backup *b, struct err *e)
+lose(struct backup *b, size_t i, struct err *e)
 {
-	char	key[CATALOG_KEY_MAX], text[256], stamp[TEXT_STAMP_MAX];
+	struct backup_loss *loss;
+	size_t		left = 0, k;
+	int		code = e->code;
+
+	if (b->n > 1)
+		err_wrap(e, "repo%d", b->c[i].repo);
+	if (b->c[i].required || code == ERR_CANCELLED || code == ERR_NOMEM)
+		return code;
+	pthread_mutex_lock(&b->lock);
+	for (k = 0; k < b->n; k++)
+		left += k != i && !atomic_load(&b->lost[k]);
+	if (left > 0 && !atomic_exchange(&b->lost[i], true)) {
+		loss = &b->result->loss[b->result->loss_count++];
+		loss->repo = b->c[i].repo;
+		snprintf(loss->why, sizeof(loss->why), "%.*s",
+		    (int)sizeof(loss->why) - 1, e->msg);
+	}
+	pthread_mutex_unlock(&b->lock);
+	return left > 0 ? 0 : code;
+}
+
+/* act() in each repository that is left. */
+static int
+in_each(struct backup *b, int (*act)(struct backup *, const struct catalog *,
+    const void *, struct err *), const void *arg, struct err *e)
+{
+	size_t	i;
+	int	rc = 0;
+
+	for (i = 0; rc == 0 && i < b->n; i++) {
+		if (atomic_load(&b->lost[i]))
+			continue;
+		rc = act(b, &b->c[i], arg, e);
+		if (rc != 0)
+			rc = lose(b, i, e);
+	}
+	return rc;
+}
+
+/* What is put: an object under a key that depends on the catalog only. */
+struct object {
+	enum object_kind kind;
+	uint32_t	 number;
+	const void	*bytes;
+	size_t		 n;
+};
+
+static int
+put_one(struct backup *b, const struct catalog *c, const void *arg,
+    struct err *e)
+{
+	const struct object *o = arg;
+	char	key[CATALOG_KEY_MAX];
+
+	if (o->kind == OBJECT_PACK)
+		catalog_key_pack(c, key, b->m.label, b->m.run, o->number);
+	else
+		catalog_key_intent(c, key, b->m.label, b->m.run, o->number);
+	return catalog_put(c, o->kind, key, o->bytes, o->n, e);
+}
+
+/*
+ * The text of an intent: that we are at work, or (complete) that all but
+ * the manifest is stored. Returns its length.
+ */
+static size_t
+intent_text(const struct backup *b, bool complete, char *text, size_t size)
+{
+	char	stamp[TEXT_STAMP_MAX];
 	int	n;
 
-	n = snprintf(text, sizeof(text), "homelab-intent 1\ntime %s\nhost %s\n"
-	    "pid %ld\n", text_print_rfc3339(now_us(CLOCK_REALTIME), stamp),
-	    b->req->host == NULL ? "-" : b->req->host, (long)getpid());
-	catalog_key_intent(b->c, key, b->m.label, b->m.run, b->intents);
-	b->intents++;
-	return catalog_put(b->c, OBJECT_INTENT, key, text,
-	    MIN((size_t)n, sizeof(text) - 1), e);
+	n = snprintf(text, size, "homelab-intent 1\ntime %s\nhost %s\n"
+	    "pid %ld%s", text_print_rfc3339(now_us(CLOCK_REALTIME), stamp),
+	    b->req->host == NULL ? "-" : b->req->host, (long)getpid(),
+	    complete ? UNFINISHED_COMPLETE : "\n");
+	return MIN((size_t)n, size - 1);
+}
+
+static int
+put_intent(struct backup *b, bool complete, struct err *e)
+{
+	char	text[256];
+	struct object o = { .kind = OBJECT_INTENT, .bytes = text };
+
+	o.n = intent_text(b, complete, text, sizeof(text));
+	o.number = b->intents++;
+	return in_each(b, put_one, &o, e);
+}
+
+/*
+ * An intent that cannot be renewed is not the end of the backup: it matters
+ * only to an expire much later, and if the repository is really gone the
+ * next pack says so.
+ */
+static void
+renew_intents(struct backup *b)
+{
+	char	text[256];
+	struct object o = { .kind = OBJECT_INTENT, .bytes = text };
+	struct err e = { 0 };
+	size_t	i;
+
+	o.n = intent_text(b, false, text, sizeof(text));
+	o.number = b->intents++;
+	for (i = 0; i < b->n; i++) {
+		if (!atomic_load(&b->lost[i]) &&
+		    put_one(b, &b->c[i], &o, &e) != 0)
+			log_warning("repo%d: cannot renew the backup's intent:"
+			    " %s", b->c[i].repo, e.msg);
+	}
 }
 
 static void *
@@ -100,7 +202,6 @@ tick(void *arg)
 {
 	struct backup	*b = arg;
 	struct timespec	 until;
-	struct err	 e = { 0 };
 	enum backup_phase phase;
 	uint64_t	 total;
 	int		 seconds = 0;
@@ -119,10 +220,8 @@ tick(void *arg)
 			b->req->progress(b->req->arg, phase,
 			    atomic_load(&b->copy.done), total);
 		}
-		if (++seconds % BACKUP_INTENT_PERIOD == 0 &&
-		    put_intent(b, &e) != 0)
-			log_warning("cannot renew the backup's intent: %s",
-			    e.msg);
+		if (++seconds % BACKUP_INTENT_PERIOD == 0)
+			renew_intents(b);
 		pthread_mutex_lock(&b->lock);
 	}
 	pthread_mutex_unlock(&b->lock);
@@ -154,53 +253,14 @@ stop_ticker(struct backup *b)
 	b->ticking = false;
 }
 
-/* copy.h's put(): a pack goes into the repository. */
+/* copy.h's put(): a pack goes into the repositories. */
 static int
 put_pack(void *arg, uint32_t number, const void *bytes, size_t n,
     struct err *e)
 {
-	const struct backup *b = arg;
-	char	key[CATALOG_KEY_MAX];
+	const struct object o = { OBJECT_PACK, number, bytes, n };
 
-	catalog_key_pack(b->c, key, b->m.label, b->m.run, number);
-	return catalog_put(b->c, OBJECT_PACK, key, bytes, n, e);
-}
-
-/* As backup_await_wal(), and gives up when the request is cancelled. */
-static int
-await_wal(const struct catalog *c, const struct backup_request *req,
-    uint64_t system_id, const char *segment, int64_t timeout, struct err *e)
-{
-	const struct timespec wait = { 0, POLL_NS };
-	char		shown[TEXT_NUMBER_MAX];
-	int64_t		deadline = now_us(CLOCK_MONOTONIC) + timeout;
-	int		rc;
-
-	for (;;) {
-		rc = catalog_has_wal(c, system_id, segment, e);
-		if (rc < 0)
-			return err_wrap(e, "cannot look for WAL segment %s",
-			    segment);
-		if (rc > 0)
-			return 0;
-		if (req != NULL && is_cancelled(req))
-			return err_set(e, ERR_CANCELLED, "cancelled");
-		if (now_us(CLOCK_MONOTONIC) >= deadline)
-			break;
-		nanosleep(&wait, NULL);
-	}
-	err_set(e, ERR_TIMEOUT, "WAL segment %s did not reach the repository "
-	    "within %s", segment, text_print_time_short(timeout, shown));
-	return err_hint(e, "look for errors of archive_command in PostgreSQL's"
-	    " log and in pg_stat_archiver; archive-timeout sets how long to "
-	    "wait");
-}
-
-int
-backup_await_wal(const struct catalog *c, uint64_t system_id,
-    const char *segment, int64_t timeout_us, struct err *e)
-{
-	return await_wal(c, NULL, system_id, segment, timeout_us, e);
+	return in_each(arg, put_one, &o, e);
 }
 
 /* "postgres:postgres" of the data directory; numbers where there is no name */
@@ -260,24 +320,51 @@ describe(struct backup *b, const struct pgcontrol *control, struct err *e)
 	return 0;
 }
 
-/* A label that is not taken, and later than all that are. */
+/* Makes `newest` the newest label, if the repository has a newer one. */
+static int
+note_newest(struct backup *b, const struct catalog *c, const void *arg,
+    struct err *e)
+{
+	char	*newest = *(char *const *)arg;
+	struct catalog_list l;
+	int	rc;
+
+	(void)b;
+	rc = catalog_list(c, &l, e);
+	if (rc != 0)
+		return err_wrap(e, "cannot list the backups");
+	if (l.count > 0 && strcmp(l.backups[l.count - 1].label, newest) > 0)
+		memcpy(newest, l.backups[l.count - 1].label, LABEL_MAX);
+	catalog_list_release(&l);
+	return 0;
+}
+
+/*
+ * A label that is not taken, and later than all that are, in whatever
+ * repository: otherwise --set could mean two backups. Those that a backup
+ * does not go into need not answer for that.
+ */
 static int
 choose_label(struct backup *b, struct err *e)
 {
-	struct catalog_list l;
 	const struct timespec wait = { 0, POLL_NS };
 	char		newest[LABEL_MAX] = "", limit[LABEL_MAX];
+	char		*where = newest;
+	struct err	ignored = { 0 };
+	size_t		i;
 	int		rc;
 
-	rc = catalog_list(b->c, &l, e);
+	rc = in_each(b, note_newest, &where, e);
 	if (rc != 0)
-		return err_wrap(e, "cannot list the backups");
-	if (l.count > 0)
-		memcpy(newest, l.backups[l.count - 1].label, LABEL_MAX);
-	catalog_list_release(&l);
+		return rc;
+	for (i = 0; i < b->req->other_count; i++) {
+		if (note_newest(b, &b->req->others[i], &where, &ignored) != 0)
+			log_warning("repo%d: %s", b->req->others[i].repo,
+			    ignored.msg);
+	}
 	label_full(limit, time(NULL) + CLOCK_SLACK);
 	if (strncmp(newest, limit, strlen(limit) - 1) > 0) {
-		err_set(e, ERR_GENERAL, "the newest backup (%s) is from the "
+		err_set(e, ERR_CLOCK, "the newest backup (%s) is from the "
 		    "future", newest);
 		return err_hint(e, "the clock of this host or of the one that "
 		    "made it is wrong; labels are times in UTC");
@@ -288,6 +375,38 @@ choose_label(struct backup *b, struct err *e)
 			return 0;
 		nanosleep(&wait, NULL);
 	}
+}
+
+/* await_segment() for one of the repositories. */
+static int
+await_in(struct backup *b, const struct catalog *c, const void *arg,
+    struct err *e)
+{
+	return await_segment(&b->await, c, arg, e);
+}
+
+static int
+check_stanza(struct backup *b, const struct catalog *c, const void *arg,
+    struct err *e)
+{
+	const struct pgcontrol *control = arg;
+
+	(void)b;
+	return stanza_check(c, control->system_id, control->version, e);
+}
+
+static int
+commit(struct backup *b, const struct catalog *c, const void *arg,
+    struct err *e)
+{
+	int	rc = catalog_commit(c, &b->m, e);
+
+	(void)arg;
+	if (rc != 0 && b->committed > 0)
+		return err_wrap(e, "backup %s is complete in %u of %zu "
+		    "repositories only", b->m.label, b->committed, b->n);
+	b->committed += rc == 0;
+	return rc;
 }
 
 /* WAL reaches the archive: proven, not believed. */
@@ -302,11 +421,11 @@ check_archive(struct backup *b, struct err *e)
 	rc = pgserver_check_archiving(&b->server, e);
 	if (rc != 0)
 		return rc;
+	await_begin(&b->await);
 	rc = pgserver_switch_wal(&b->server, segment, e);
 	if (rc != 0)
 		return rc;
-	return await_wal(b->c, b->req, b->m.system_id, segment,
-	    b->req->archive_timeout, e);
+	return in_each(b, await_in, segment, e);
 }
 
 /* The directory must show the checkpoint that the backup starts from. */
@@ -436,10 +555,11 @@ await_all_wal(struct backup *b, struct backup_result *result, struct err *e)
 	pgfiles_segment(result->wal_stop, m->stop_timeline, last, size);
 	if (!b->req->archive_check)
 		return 0;
+	/* All is copied: that would be the price of giving up too soon. */
+	b->await.patient = true;
 	for (at = m->start_lsn / size * size; at <= last; at += size) {
 		pgfiles_segment(segment, m->start_timeline, at, size);
-		rc = await_wal(b->c, b->req, m->system_id, segment,
-		    b->req->archive_timeout, e);
+		rc = in_each(b, await_in, segment, e);
 		if (rc != 0)
 			return rc;
 	}
@@ -464,7 +584,7 @@ run(struct backup *b, struct backup_result *result, struct err *e)
 		    "backup from a standby is not supported yet");
 		return err_hint(e, "run the backup on the primary");
 	}
-	rc = stanza_check(b->c, control.system_id, control.version, e);
+	rc = in_each(b, check_stanza, &control, e);
 	if (rc == 0)
 		rc = describe(b, &control, e);
 	if (rc != 0)
@@ -472,7 +592,7 @@ run(struct backup *b, struct backup_result *result, struct err *e)
 	rc = choose_label(b, e);
 	if (rc != 0)
 		return rc;
-	rc = put_intent(b, e);
+	rc = put_intent(b, false, e);
 	if (rc != 0)
 		return err_wrap(e, "cannot write to the repository");
 	rc = start_ticker(b, e);
@@ -502,17 +622,46 @@ run(struct backup *b, struct backup_result *result, struct err *e)
 		return rc;
 	b->m.packs = atomic_load(&b->packs.count);
 	b->m.stored = atomic_load(&b->packs.stored);
-	return catalog_commit(b->c, &b->m, e);
+	stop_ticker(b);		/* its intents would come after the last */
+	b->sealed = true;
+	rc = put_intent(b, true, e);
+	if (rc != 0)
+		return rc;
+	return in_each(b, commit, NULL, e);
+}
+
+/*
+ * After a failure, or when we were cancelled, as long as no manifest can have
+ * been stored. A store that does not answer is left to expire.
+ */
+static void
+clean_up(const struct backup *b)
+{
+	struct catalog	c;
+	struct err	e = { 0 };
+	size_t		i;
+
+	for (i = 0; i < b->n && !b->sealed && b->m.run[0] != '\0'; i++) {
+		c = b->c[i];
+		c.limits = (struct store_limits){ CLEAN_UP_US, NULL, NULL };
+		if (unfinished_remove(&c, b->m.label, b->m.run, &e) != 0)
+			log_warning("repo%d: cannot remove what the failed "
+			    "backup left: %s", c.repo, e.msg);
+	}
 }
 
 int
-backup_run(const struct catalog *c, const struct backup_request *req,
-    struct backup_result *result, struct err *e)
+backup_run(const struct catalog *c, size_t n,
+    const struct backup_request *req, struct backup_result *result,
+    struct err *e)
 {
-	struct backup	b = { .c = c, .req = req };
+	struct backup	b = { .c = c, .n = n, .req = req, .result = result,
+	    .await = { .server = &b.server, .timeout = req->archive_timeout,
+	    .cancelled = req->cancelled, .arg = req->arg } };
 	struct pgquery	*q = NULL;
 	int		rc;
 
+	assert(n > 0 && n <= BACKUP_REPOS_MAX);
 	memset(result, 0, sizeof(*result));
 	pthread_mutex_init(&b.lock, NULL);
 	pthread_cond_init(&b.wake, NULL);
@@ -526,8 +675,10 @@ backup_run(const struct catalog *c, const struct backup_request *req,
 	if (rc == 0)
 		rc = run(&b, result, e);
 	stop_ticker(&b);
-	if (rc != 0)
+	if (rc != 0) {
+		clean_up(&b);
 		goto out;
+	}
 	enter(&b, BACKUP_DONE);
 	memcpy(result->label, b.m.label, sizeof(result->label));
 	result->size = b.m.size;

@@ -29,6 +29,7 @@ struct catalog;
 struct err;
 
 #define BACKUP_INTENT_PERIOD	60	/* seconds */
+#define BACKUP_REPOS_MAX	8
 
 enum backup_phase {
 	BACKUP_CHECKING,	/* waiting for WAL to reach the archive */
@@ -48,6 +49,9 @@ struct backup_request {
 	int64_t		 db_timeout;
 	int64_t		 archive_timeout;
 	int		 process_max;
+	/* Repositories in which the label must be new, too; may be none. */
+	const struct catalog *others;
+	size_t		 other_count;
 	bool		 start_fast;
 	bool		 archive_check;
 	bool		 checksum_page;	/* if the cluster has them */
@@ -60,6 +64,12 @@ struct backup_request {
 	void		*arg;
 };
 
+/* A repository that was left out of a backup. */
+struct backup_loss {
+	int		repo;
+	char		why[512];
+};
+
 /* What was done. */
 struct backup_result {
 	char		label[LABEL_MAX];
@@ -69,23 +79,24 @@ struct backup_result {
 	uint64_t	bad_blocks;	/* with wrong checksums */
 	char		wal_start[32];
 	char		wal_stop[32];
+	/* Optional repositories that failed on the way. */
+	struct backup_loss loss[BACKUP_REPOS_MAX];
+	size_t		loss_count;
 };
 
 /*
- * Makes a full backup in one repository. The caller holds the stanza's
- * backup lock. Errors: ERR_DB_CONNECT, ERR_DB_QUERY, ERR_CONFIG (archiving
- * is off), ERR_MISMATCH (another cluster's directory or repository),
- * ERR_TIMEOUT (WAL that does not arrive, with a hint), ERR_CANCELLED, those
- * of the store, err_sys()'s.
+ * Makes a full backup in n repositories at once: the same packs and the same
+ * manifest, so that each copy can stand in for the other. The caller holds
+ * the stanza's backup lock. A repository that is not `required` is left out
+ * when it fails, as long as another one is there; result says so.
+ *
+ * Errors: ERR_DB_CONNECT, ERR_DB_QUERY, ERR_CONFIG (archiving is off),
+ * ERR_MISMATCH (another cluster's directory or repository), await.h's (WAL
+ * that does not arrive), ERR_CANCELLED, those of the store,
+ * err_sys()'s.
  */
-int	backup_run(const struct catalog *c, const struct backup_request *req,
-	    struct backup_result *result, struct err *e) MUST_CHECK;
-
-/*
- * Waits until a WAL segment is in the repository, at most timeout_us.
- * ERR_TIMEOUT with a hint, ERR_CANCELLED, the store's errors.
- */
-int	backup_await_wal(const struct catalog *c, uint64_t system_id,
-	    const char *segment, int64_t timeout_us, struct err *e) MUST_CHECK;
+int	backup_run(const struct catalog *c, size_t n,
+	    const struct backup_request *req, struct backup_result *result,
+	    struct err *e) MUST_CHECK;
 
 #endif /* ARCHIVER_BACKUP_H */

@@ -8,6 +8,8 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/log.h"
+#include "common/text.h"
 
 #define SEGMENT_LEN	24
 
@@ -116,11 +118,63 @@ note_object(void *arg, const struct store_entry *entry)
 	    strlen(name) - 9 < sizeof(b->run)) {
 		b->doubled = b->committed;
 		b->committed = true;
-		/* Of two, any will do until they are read: the smaller run. */
+		/* Of two, the smaller run until they are read. */
 		if (!b->doubled || strcmp(name + 9, b->run) < 0)
 			memcpy(b->run, name + 9, strlen(name + 9) + 1);
 	}
 	return 0;
+}
+
+/* The manifests of one label. */
+struct runs {
+	char	run[16][MANIFEST_RUN_MAX];
+	size_t	count;
+};
+
+static int
+note_run(void *arg, const struct store_entry *entry)
+{
+	struct runs	*r = arg;
+	const char	*dash = strrchr(entry->key, '-');
+
+	if (!entry->is_prefix && dash != NULL &&
+	    r->count < ARRAY_LEN(r->run) &&
+	    strlen(dash + 1) < sizeof(r->run[0]))
+		memcpy(r->run[r->count++], dash + 1, strlen(dash + 1) + 1);
+	return 0;
+}
+
+/*
+ * Several manifests under one label: the backup that started first counts.
+ * One that cannot be read does not, as long as another can.
+ */
+static int
+resolve_doubled(const struct catalog *c, struct catalog_backup *b,
+    struct err *e)
+{
+	struct catalog_backup one = *b;
+	struct runs	r = { .count = 0 };
+	struct manifest	m;
+	struct err	why = { 0 };
+	char		prefix[CATALOG_KEY_MAX];
+	int64_t		first = INT64_MAX;
+	size_t		i;
+	int		rc;
+
+	catalog_key_manifest(c, prefix, b->label, "");
+	rc = store_list(c->store, prefix, true, note_run, &r, &c->limits, e);
+	for (i = 0; rc == 0 && i < r.count; i++) {
+		memcpy(one.run, r.run[i], sizeof(one.run));
+		if (catalog_load(c, &one, &m, &why) != 0)
+			continue;
+		if (m.start_time < first || (m.start_time == first &&
+		    strcmp(one.run, b->run) < 0)) {
+			first = m.start_time;
+			memcpy(b->run, one.run, sizeof(b->run));
+		}
+		manifest_release(&m);
+	}
+	return rc;
 }
 
 int
@@ -139,6 +193,8 @@ catalog_list(const struct catalog *c, struct catalog_list *l, struct err *e)
 		    found.backups[i].label);
 		rc = store_list(c->store, prefix, true, note_object,
 		    &found.backups[i], &c->limits, e);
+		if (rc == 0 && found.backups[i].doubled)
+			rc = resolve_doubled(c, &found.backups[i], e);
 	}
 	if (rc != 0) {
 		catalog_list_release(&found);
@@ -314,6 +370,50 @@ catalog_has_wal(const struct catalog *c, uint64_t system_id,
 	assert(strlen(segment) == SEGMENT_LEN);
 	snprintf(prefix, sizeof(prefix), "%s/wal/%" PRIu64 "/%.8s/%.8s/%s-",
 	    c->stanza, system_id, segment, segment + 8, segment);
+	rc = store_list(c->store, prefix, false, stop_at_first, &found,
+	    &c->limits, e);
+	return rc != 0 ? rc : found;
+}
+
+int64_t
+catalog_stamp(const struct catalog *c, enum object_kind kind, const char *key,
+    struct buf *text)
+{
+	struct buf	b = { 0 };
+	struct err	e = { 0 };
+	char		stamp[TEXT_STAMP_MAX];
+	const char	*p;
+	int64_t		t = 0;
+	size_t		n;
+
+	if (catalog_get(c, kind, key, &b, &e) != 0) {
+		log_warning("cannot read %s: %s", key, e.msg);
+		return 0;
+	}
+	p = strstr(buf_cstr(&b), "\ntime ");
+	n = p == NULL ? sizeof(stamp) : strcspn(p + 6, "\n");
+	if (n < sizeof(stamp)) {
+		memcpy(stamp, p + 6, n);
+		stamp[n] = '\0';
+		if (text_parse_rfc3339(stamp, &t) != 0)
+			t = 0;
+	}
+	if (text != NULL)
+		buf_append(text, buf_bytes(&b), buf_len(&b));
+	buf_release(&b);
+	return t;
+}
+
+int
+catalog_has_run(const struct catalog *c, const char *label, const char *run,
+    struct err *e)
+{
+	char	prefix[CATALOG_KEY_MAX];
+	bool	found = false;
+	int	rc;
+
+	snprintf(prefix, sizeof(prefix), "%s/backup/%s/%s/data/", c->stanza,
+	    label, run);
 	rc = store_list(c->store, prefix, false, stop_at_first, &found,
 	    &c->limits, e);
 	return rc != 0 ? rc : found;

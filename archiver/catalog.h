@@ -16,7 +16,7 @@
  *
  * <run> is random, so two hosts that begin a backup in the same second
  * never mix their packs. If a label has two manifests, the one whose backup
- * started first counts and the other is reported.
+ * started first counts, as the manifests say, and the other is reported.
  */
 #ifndef ARCHIVER_CATALOG_H
 #define ARCHIVER_CATALOG_H
@@ -38,6 +38,8 @@ struct catalog {
 	struct store	*store;
 	const char	*stanza;
 	struct store_limits limits;	/* of each request */
+	int		 repo;		/* its number: 1 for repo1 */
+	bool		 required;	/* it may not be left out */
 };
 
 /* A label that was seen under backup/. */
@@ -107,6 +109,20 @@ int	catalog_put(const struct catalog *c, enum object_kind kind,
 int	catalog_read_pack(const struct catalog *c, const char *label,
 	    const char *run, uint32_t number, uint64_t offset, size_t n,
 	    void *out, struct err *e) MUST_CHECK;
+
+/*
+ * The moment (microseconds since 1970) that an intent or a tombstone names;
+ * 0 if it cannot be read. Its text is appended to `text`, which may be NULL.
+ */
+int64_t	catalog_stamp(const struct catalog *c, enum object_kind kind,
+	    const char *key, struct buf *text);
+
+/*
+ * Whether a run has any pack in the repository. 1, 0, or an error of the
+ * store.
+ */
+int	catalog_has_run(const struct catalog *c, const char *label,
+	    const char *run, struct err *e) MUST_CHECK;
 
 /* Reads and verifies a whole object and appends its content to `out`. */
 int	catalog_get(const struct catalog *c, enum object_kind kind,

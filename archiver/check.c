@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "archiver/backup.h"
+#include "archiver/await.h"
 #include "archiver/catalog.h"
 #include "archiver/pgfiles.h"
 #include "archiver/pgserver.h"
@@ -25,7 +25,8 @@ check_server(const struct catalog *c, size_t n, const struct pgserver *s,
 	if (rc == 0)
 		rc = pgserver_check_archiving(s, e);
 	for (i = 0; rc == 0 && i < n; i++) {
-		rc = store_check(c[i].store, &c[i].limits, e);
+		rc = store_check(c[i].store, s->wal_segment_size,
+		    &c[i].limits, e);
 		if (rc == 0)
 			rc = stanza_check(&c[i], control.system_id,
 			    control.version, e);
@@ -37,6 +38,8 @@ int
 check_run(const struct catalog *c, size_t n, const struct check_request *req,
     struct check_result *result, struct err *e)
 {
+	struct await	 a = { .timeout = req->archive_timeout,
+	    .cancelled = req->cancelled, .arg = req->arg };
 	struct pgquery	*q;
 	struct pgserver	 s;
 	size_t		 i;
@@ -54,11 +57,13 @@ check_run(const struct catalog *c, size_t n, const struct check_request *req,
 		result->standby = true;
 		goto out;
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		a.server = &s;
+		await_begin(&a);
 		rc = pgserver_switch_wal(&s, result->segment, e);
+	}
 	for (i = 0; rc == 0 && i < n; i++) {
-		rc = backup_await_wal(&c[i], s.system_id, result->segment,
-		    req->archive_timeout, e);
+		rc = await_segment(&a, &c[i], result->segment, e);
 		if (rc != 0)
 			err_wrap(e, "%s", store_name(c[i].store));
 	}

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "archiver/crew.h"
 #include "archiver/exclude.h"
 #include "archiver/manifest.h"
 #include "archiver/pack.h"
@@ -40,18 +41,15 @@ struct live {
 struct state {
 	struct copy_job	*job;
 	struct live	**live;		/* by file; NULL before and after */
-	pthread_mutex_t	 lock;		/* next_*, bad, failure */
+	struct crew	 crew;		/* its lock: next_*, bad */
 	size_t		 next_file;
 	uint32_t	 next_range;
-	struct err	 failure;	/* the first */
-	atomic_bool	 stop;
 	pthread_mutex_t	 maps_lock;
 	struct pack	 maps;
 };
 
 struct worker {
 	struct state	*s;
-	pthread_t	 thread;
 	struct pack	 pack;
 	unsigned char	*read;		/* COPY_READ bytes */
 	unsigned char	*block;		/* BLOCK_STORED_MAX bytes */
@@ -76,16 +74,6 @@ static size_t
 run_count(uint64_t size)
 {
 	return (size_t)((size + PAGEMAP_RUN - 1) / PAGEMAP_RUN);
-}
-
-static void
-fail(struct state *s, const struct err *e)
-{
-	pthread_mutex_lock(&s->lock);
-	if (s->failure.code == 0)
-		s->failure = *e;
-	pthread_mutex_unlock(&s->lock);
-	atomic_store(&s->stop, true);
 }
 
 static struct live *
@@ -124,7 +112,7 @@ take_range(struct state *s, struct range *r)
 	struct manifest_file *f;
 	int		 rc = 0;
 
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->crew.lock);
 	for (; s->next_file < m->file_count; s->next_file++) {
 		f = &m->files[s->next_file];
 		if (f->size == 0 || strcmp(f->path, PGCONTROL_PATH) == 0)
@@ -148,7 +136,7 @@ take_range(struct state *s, struct range *r)
 		rc = 1;
 		break;
 	}
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->crew.lock);
 	return rc;
 }
 
@@ -204,14 +192,14 @@ note_bad(struct state *s, struct live *l, uint32_t block)
 	uint32_t	*p;
 	int		 rc = ERR_NOMEM;
 
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&s->crew.lock);
 	p = realloc(l->bad, (l->bad_count + 1) * sizeof(*p));
 	if (p != NULL) {
 		l->bad = p;
 		p[l->bad_count++] = block;
 		rc = 0;
 	}
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->crew.lock);
 	return rc;
 }
 
@@ -323,20 +311,6 @@ lower_end(struct live *l, uint64_t end)
 		;
 }
 
-static bool
-is_stopped(struct state *s)
-{
-	struct err	e = { 0 };
-
-	if (atomic_load(&s->stop))
-		return true;
-	if (s->job->cancelled == NULL || !s->job->cancelled(s->job->arg))
-		return false;
-	err_set(&e, ERR_CANCELLED, "cancelled");
-	fail(s, &e);
-	return true;
-}
-
 static int
 read_range(struct worker *w, const struct range *r, int fd, bool pages,
     struct err *e)
@@ -348,7 +322,7 @@ read_range(struct worker *w, const struct range *r, int fd, bool pages,
 	int		rc;
 
 	for (at = r->from; at < r->to; at += want) {
-		if (is_stopped(w->s))
+		if (crew_is_stopped(&w->s->crew))
 			return 0;
 		want = (size_t)MIN(r->to - at, (uint64_t)COPY_READ);
 		n = read_at(fd, w->read, want, at);
@@ -509,17 +483,13 @@ end_file(struct state *s, const struct range *r, struct err *e)
 }
 
 static int
-work(struct worker *w, struct err *e)
+take_ranges(struct worker *w, struct err *e)
 {
 	struct state	*s = w->s;
 	struct range	 r;
 	int		 rc;
 
-	w->read = malloc(COPY_READ);
-	w->block = malloc(BLOCK_STORED_MAX);
-	if (w->read == NULL || w->block == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	while (!is_stopped(s)) {
+	while (!crew_is_stopped(&s->crew)) {
 		rc = take_range(s, &r);
 		if (rc == 0)
 			return pack_flush(&w->pack, e);
@@ -527,7 +497,7 @@ work(struct worker *w, struct err *e)
 			return err_set(e, rc, "out of memory");
 		rc = copy_range(w, &r, e);
 		/* A job that was stopped may have left ranges unread. */
-		if (rc == 0 && !atomic_load(&s->stop) &&
+		if (rc == 0 && !atomic_load(&s->crew.stop) &&
 		    atomic_fetch_sub(&r.live->ranges_left, 1) == 1) {
 			rc = end_file(s, &r, e);
 			s->live[r.index] = NULL;
@@ -539,41 +509,21 @@ work(struct worker *w, struct err *e)
 	return 0;
 }
 
-static void *
-worker_main(void *arg)
+static int
+work(void *member, struct err *e)
 {
-	struct worker	*w = arg;
-	struct err	 e = { 0 };
+	struct worker	*w = member;
+	int		 rc;
 
-	if (work(w, &e) != 0)
-		fail(w->s, &e);
+	pack_init(&w->pack, w->s->job->packs);
+	w->read = malloc(COPY_READ);
+	w->block = malloc(BLOCK_STORED_MAX);
+	rc = w->read == NULL || w->block == NULL ?
+	    err_set(e, ERR_NOMEM, "out of memory") : take_ranges(w, e);
 	pack_release(&w->pack);
 	free(w->read);
 	free(w->block);
-	return NULL;
-}
-
-/* Starts the threads and waits for all of them. */
-static void
-run_threads(struct state *s, struct worker *workers)
-{
-	struct err	e = { 0 };
-	int		i, started = 0, errnum;
-
-	for (i = 0; i < s->job->threads; i++) {
-		workers[i].s = s;
-		pack_init(&workers[i].pack, s->job->packs);
-		errnum = pthread_create(&workers[i].thread, NULL, worker_main,
-		    &workers[i]);
-		if (errnum != 0) {
-			err_sys(&e, errnum, "cannot start a thread");
-			fail(s, &e);
-			break;
-		}
-		started++;
-	}
-	for (i = 0; i < started; i++)
-		pthread_join(workers[i].thread, NULL);
+	return rc;
 }
 
 static void
@@ -594,9 +544,7 @@ copy_run(struct copy_job *job, struct err *e)
 	size_t		i;
 	int		rc = 0;
 
-	assert(job->threads > 0);
-	atomic_init(&s.stop, false);
-	pthread_mutex_init(&s.lock, NULL);
+	crew_init(&s.crew, job->threads, job->cancelled, job->arg);
 	pthread_mutex_init(&s.maps_lock, NULL);
 	pack_init(&s.maps, job->packs);
 	s.live = calloc(job->manifest->file_count + 1, sizeof(struct live *));
@@ -605,13 +553,11 @@ copy_run(struct copy_job *job, struct err *e)
 		rc = err_set(e, ERR_NOMEM, "out of memory");
 		goto out;
 	}
-	run_threads(&s, workers);
-	if (s.failure.code != 0) {
-		*e = s.failure;
-		rc = e->code;
-		goto out;
-	}
-	rc = pack_flush(&s.maps, e);
+	for (i = 0; i < (size_t)job->threads; i++)
+		workers[i].s = &s;
+	rc = crew_run(&s.crew, work, workers, sizeof(*workers), e);
+	if (rc == 0)
+		rc = pack_flush(&s.maps, e);
 	if (rc != 0)
 		goto out;
 	manifest_drop_vanished(job->manifest);
@@ -623,7 +569,7 @@ out:
 	free(workers);
 	pack_release(&s.maps);
 	pthread_mutex_destroy(&s.maps_lock);
-	pthread_mutex_destroy(&s.lock);
+	crew_release(&s.crew);
 	return rc;
 }
 

@@ -5,8 +5,6 @@
  */
 #include "common/base.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,33 +12,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archiver/ahead.h"
 #include "archiver/engine.h"
-#include "archiver/lock.h"
-#include "archiver/push.h"
+#include "archiver/roster.h"
+#include "archiver/served.h"
 #include "archiver/settings.h"
 #include "common/buf.h"
 #include "common/ctlserver.h"
 #include "common/frame.h"
 #include "common/log.h"
 
-#define STANZAS_MAX	32
 #define ARGS_MAX	64
-
-/* A stanza of the file, with everything kept open for it. */
-struct stanza {
-	char		 name[128];
-	struct settings	 s;		/* for archive-push */
-	struct repo	 repos[SETTINGS_REPO_MAX];
-	size_t		 repo_n;
-	struct lock	 lock;
-	struct ahead	*ahead;		/* NULL: pg1-path is not set */
-};
 
 struct daemon {
 	const struct settings *s;	/* of the file's global part */
-	struct stanza	 stanzas[STANZAS_MAX];
-	size_t		 count;
+	struct roster	*roster;
+	atomic_uint	 reloads;	/* asked for */
 	struct ctlserver *server;
 	atomic_uint	 threads;
 };
@@ -82,128 +68,75 @@ job_cancelled(void *arg)
 	return ctlrequest_cancelled(arg);
 }
 
-/* --- Pushing ahead. --- */
-
-static void
-log_lines(const char *text)
-{
-	size_t n;
-
-	for (; *text != '\0'; text += n + (text[n] == '\n')) {
-		n = strcspn(text, "\n");
-		log_warning("%.*s", (int)n, text);
-	}
-}
-
-static int
-push(struct stanza *st, int fd, const char *path, bool (*cancelled)(void *),
-    void *arg, struct err *e)
-{
-	const struct settings_general *o = &st->s.o;
-	struct push_request req = {
-		.repos = st->repos, .repo_n = st->repo_n, .stanza = st->name,
-		.fd = fd, .path = path,
-		.header_check = o->archive_header_check,
-		.filter = o->compress_type == COMPRESS_NONE ? FILTER_NONE :
-		    FILTER_LZ4,
-		.level = o->compress_level, .tmp_dir = "/tmp",
-		.limits = { o->archive_timeout, cancelled, arg }
-	};
-	struct push_result result;
-	struct buf	warnings = { 0 };
-	int		rc;
-
-	rc = push_file(&req, &result, &warnings, e);
-	log_lines(buf_cstr(&warnings));
-	buf_release(&warnings);
-	return rc;
-}
-
-static int
-push_ahead(void *arg, const char *path, bool (*cancelled)(void *),
-    void *cancelled_arg, struct err *e)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
-
-	if (fd < 0)
-		return err_sys(e, errno, "cannot open %s", path);
-	rc = push(arg, fd, path, cancelled, cancelled_arg, e);
-	close(fd);
-	return rc;
-}
-
-/* archive-push with the stanza's open repositories. */
-static int
-push_asked(struct stanza *st, const struct verb_call *call, struct err *e)
-{
-	const char	*slash = strrchr(call->path, '/');
-	const char	*name = slash == NULL ? call->path : slash + 1;
-	int		 rc;
-
-	if (st->ahead != NULL && ahead_claim(st->ahead, name, call->fd,
-	    st->s.o.archive_timeout, call->cancelled, call->arg))
-		return 0;
-	rc = push(st, call->fd, call->path, call->cancelled, call->arg, e);
-	if (st->ahead != NULL)
-		ahead_release(st->ahead, name);
-	return rc;
-}
-
 /* --- Requests. --- */
 
-static struct stanza *
-find_stanza(struct daemon *d, const char *name)
+static void
+accept_request(struct ctlrequest *r, int64_t timeout_us)
 {
-	size_t i;
+	char text[24];
 
-	for (i = 0; i < d->count; i++) {
-		if (strcmp(d->stanzas[i].name, name) == 0)
-			return &d->stanzas[i];
-	}
-	return NULL;
+	snprintf(text, sizeof(text), "%" PRId64, timeout_us);
+	ctlrequest_send(r, FRAME_ACCEPTED, "timeout_us", text, (char *)NULL);
 }
 
-/* True if the words change nothing about how WAL is stored. */
-static bool
-is_plain(int argc, const char *const *argv)
+/*
+ * The stanza that the words name, if they change nothing about how WAL is
+ * stored or fetched; the other words go to call->argv. NULL if the file has
+ * to be read.
+ */
+static struct served *
+find_plain(struct daemon *d, int argc, const char *const *argv,
+    const char **args, int *n)
 {
-	int i;
+	const char *name = NULL;
+	int	    i;
 
-	for (i = 0; i < argc; i++) {
-		if (strncmp(argv[i], "--", 2) == 0 &&
-		    strncmp(argv[i], "--stanza=", 9) != 0 &&
-		    strncmp(argv[i], "--config=", 9) != 0 &&
+	for (i = *n = 0; i < argc; i++) {
+		if (strncmp(argv[i], "--stanza=", 9) == 0)
+			name = argv[i] + 9;
+		else if (strncmp(argv[i], "--", 2) != 0)
+			args[(*n)++] = argv[i];
+		else if (strncmp(argv[i], "--config=", 9) != 0 &&
 		    strncmp(argv[i], "--socket-path=", 14) != 0)
-			return false;
+			return NULL;
 	}
-	return true;
+	return roster_find(d->roster, name);
 }
 
-static int64_t
-give_up_after(const struct verb *verb, const struct settings *s)
-{
-	if ((verb->flags & VERB_PUSH) != 0)
-		return s->o.archive_timeout;
-	if ((verb->flags & VERB_GET) != 0)
-		return s->o.archive_get_timeout;
-	return 0;
-}
-
+/*
+ * archive-push or archive-get with what is open. It does not read the file:
+ * one that is just being edited must not stop the archiver.
+ */
 static int
-run_verb(struct daemon *d, struct ctlrequest *r, const struct verb *verb,
+run_served(struct served *st, const struct verb *verb,
+    const struct verb_call *call, struct err *e)
+{
+	int rc;
+
+	if ((verb->flags & VERB_PUSH) != 0) {
+		accept_request(call->arg, served_push_timeout(st));
+		rc = served_push(st, call, e);
+	} else {
+		accept_request(call->arg, served_get_timeout(st));
+		rc = served_get(st, call, e);
+	}
+	/* What it got over on its way is no part of the answer. */
+	if (rc == 0)
+		memset(e, 0, sizeof(*e));
+	return rc;
+}
+
+/* Any verb, as the program would do it by itself. */
+static int
+run_loaded(struct daemon *d, const struct verb *verb, struct verb_call *call,
     int argc, const char *const *argv, struct err *e)
 {
-	struct settings_source src = { verb->name, NULL, argc, argv, NULL };
-	struct verb_call call = { .print = job_print, .warn = job_warn,
-	    .progress = job_progress, .cancelled = job_cancelled, .arg = r,
-	    .fd = ctlrequest_fd(r),
-	    .path = frame_get(ctlrequest_frame(r), "path") };
-	struct stanza	*st;
+	struct settings_source src = { .command = verb->name };
 	struct settings	 s;
 	struct buf	 warnings = { 0 };
-	const char	*args[ARGS_MAX];
-	char		 timeout[24], config[512];
-	const char	*words[ARGS_MAX + 1];
+	const char	*args[ARGS_MAX], *words[ARGS_MAX + 1];
+	char		 config[4200];
+	int64_t		 timeout = 0;
 	int		 rc;
 
 	/* The file that the daemon was started with. */
@@ -212,22 +145,40 @@ run_verb(struct daemon *d, struct ctlrequest *r, const struct verb *verb,
 	words[argc] = config;
 	src.argv = words;
 	src.argc = argc + 1;
-	rc = settings_load(&s, &src, args, &call.argc, &warnings, e);
+	rc = settings_load(&s, &src, args, &call->argc, &warnings, e);
 	buf_release(&warnings);
 	if (rc != 0)
 		return rc;
-	call.s = &s;
-	call.argv = args;
-	snprintf(timeout, sizeof(timeout), "%" PRId64, give_up_after(verb, &s));
-	ctlrequest_send(r, FRAME_ACCEPTED, "timeout_us", timeout,
-	    (char *)NULL);
-	st = s.o.stanza == NULL ? NULL : find_stanza(d, s.o.stanza);
-	if ((verb->flags & VERB_PUSH) != 0 && call.path != NULL &&
-	    st != NULL && is_plain(argc, argv))
-		rc = push_asked(st, &call, e);
-	else
-		rc = verb_run(verb, &call, e);
+	call->s = &s;
+	call->argv = args;
+	if ((verb->flags & VERB_PUSH) != 0)
+		timeout = s.o.archive_timeout;
+	else if ((verb->flags & VERB_GET) != 0)
+		timeout = s.o.archive_get_timeout;
+	accept_request(call->arg, timeout);
+	rc = verb_run(verb, call, e);
 	settings_release(&s);
+	return rc;
+}
+
+static int
+run_verb(struct daemon *d, struct ctlrequest *r, const struct verb *verb,
+    int argc, const char *const *argv, struct err *e)
+{
+	const char	*args[ARGS_MAX];
+	struct verb_call call = { .print = job_print, .warn = job_warn,
+	    .progress = job_progress, .cancelled = job_cancelled, .arg = r,
+	    .argv = args, .fd = ctlrequest_fd(r),
+	    .path = frame_get(ctlrequest_frame(r), "path") };
+	struct served	*st = NULL;
+	int		 rc;
+
+	if ((verb->flags & (VERB_PUSH | VERB_GET)) != 0 && call.path != NULL)
+		st = find_plain(d, argc, argv, args, &call.argc);
+	if (st == NULL)
+		return run_loaded(d, verb, &call, argc, argv, e);
+	rc = run_served(st, verb, &call, e);
+	served_release(st);
 	return rc;
 }
 
@@ -283,102 +234,95 @@ run_job(void *arg)
 	return NULL;
 }
 
+/* --- Reload. --- */
+
 static void
-on_request(void *arg, struct ctlrequest *r)
+log_lines(const char *text)
 {
-	struct job	*job = calloc(1, sizeof(*job));
+	size_t n;
+
+	for (; *text != '\0'; text += n + (text[n] == '\n')) {
+		n = strcspn(text, "\n");
+		log_info("reload: %.*s", (int)n, text);
+	}
+}
+
+static void
+reload_once(struct daemon *d)
+{
+	struct buf	changes = { 0 };
+	struct err	e = { 0 };
+
+	if (roster_reload(d->roster, &changes, &e) != 0)
+		log_error("reload: %s; nothing was changed%s%s", e.msg,
+		    e.hint[0] != '\0' ? "; " : "", e.hint);
+	else if (buf_len(&changes) == 0)
+		log_info("reload: nothing has changed in %s", d->s->o.config);
+	else
+		log_lines(buf_cstr(&changes));
+	buf_release(&changes);
+}
+
+/* In a thread: it waits for transfers that the old settings began. */
+static void *
+reload(void *arg)
+{
 	struct daemon	*d = arg;
+	unsigned	 asked;
+
+	do {
+		asked = atomic_load(&d->reloads);
+		reload_once(d);
+	} while (!atomic_compare_exchange_strong(&d->reloads, &asked, 0));
+	atomic_fetch_sub(&d->threads, 1);
+	return NULL;
+}
+
+static int
+start_thread(struct daemon *d, void *(*fn)(void *), void *arg)
+{
 	pthread_attr_t	 attr;
 	pthread_t	 thread;
 	int		 rc;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	atomic_fetch_add(&d->threads, 1);
+	rc = pthread_create(&thread, &attr, fn, arg);
+	pthread_attr_destroy(&attr);
+	if (rc != 0)
+		atomic_fetch_sub(&d->threads, 1);
+	return rc;
+}
+
+static void
+on_hangup(void *arg)
+{
+	struct daemon *d = arg;
+
+	/* One that is under way sees that it was asked for again. */
+	if (atomic_fetch_add(&d->reloads, 1) > 0)
+		return;
+	if (start_thread(d, reload, d) != 0) {
+		log_error("reload: cannot start a thread");
+		atomic_store(&d->reloads, 0);
+	}
+}
+
+static void
+on_request(void *arg, struct ctlrequest *r)
+{
+	struct job	*job = calloc(1, sizeof(*job));
+	struct daemon	*d = arg;
+
 	if (job != NULL) {
 		job->d = d;
 		job->request = r;
-		atomic_fetch_add(&d->threads, 1);
+		if (start_thread(d, run_job, job) == 0)
+			return;
 	}
-	rc = job == NULL ? ENOMEM : pthread_create(&thread, &attr, run_job,
-	    job);
-	pthread_attr_destroy(&attr);
-	if (rc == 0)
-		return;
-	if (job != NULL)
-		atomic_fetch_sub(&d->threads, 1);
 	free(job);
 	ctlrequest_decline(r);
-}
-
-/* --- Start and end. --- */
-
-static void
-close_stanza(struct stanza *st)
-{
-	ahead_stop(st->ahead);
-	repos_close(st->repos, st->repo_n);
-	settings_release(&st->s);
-	lock_release(&st->lock);
-}
-
-static int
-open_stanza(struct daemon *d, const char *name, struct err *e)
-{
-	struct stanza	*st = &d->stanzas[d->count];
-	char		 config[512];
-	const char	*argv[1] = { config }, *args[1];
-	struct settings_source src = { "archive-push", NULL, 1, argv, name };
-	struct buf	 warnings = { 0 };
-	int		 n, rc;
-
-	if (d->count == STANZAS_MAX)
-		return err_set(e, ERR_LIMIT, "more than %d stanzas",
-		    STANZAS_MAX);
-	memset(st, 0, sizeof(*st));
-	st->lock.fd = -1;
-	snprintf(st->name, sizeof(st->name), "%s", name);
-	snprintf(config, sizeof(config), "--config=%s", d->s->o.config);
-	rc = settings_load(&st->s, &src, args, &n, &warnings, e);
-	log_lines(buf_cstr(&warnings));
-	buf_release(&warnings);
-	if (rc != 0)
-		return rc;
-	rc = lock_take(&st->lock, st->s.o.lock_path, name, "archive", "serve",
-	    e);
-	if (rc == 0)
-		rc = repos_open(&st->s, st->repos, &st->repo_n, e);
-	if (rc == 0 && st->s.pg.path != NULL)
-		rc = ahead_start(&st->ahead, st->s.pg.path,
-		    st->s.o.process_max, push_ahead, st, e);
-	if (rc != 0) {
-		close_stanza(st);
-		return rc;
-	}
-	d->count++;
-	log_info("stanza %s: %zu repositories, cluster %s", name, st->repo_n,
-	    st->s.pg.path == NULL ? "not here" : st->s.pg.path);
-	return 0;
-}
-
-static int
-open_stanzas(struct daemon *d, struct err *e)
-{
-	struct buf	names = { 0 };
-	char		*name, *rest = NULL, *text;
-	int		 rc = settings_stanzas(d->s->o.config, &names, e);
-
-	text = rc == 0 ? strdup(buf_cstr(&names)) : NULL;
-	for (name = text == NULL ? NULL : strtok_r(text, "\n", &rest);
-	    rc == 0 && name != NULL; name = strtok_r(NULL, "\n", &rest))
-		rc = open_stanza(d, name, e);
-	free(text);
-	buf_release(&names);
-	if (rc == 0 && d->count == 0) {
-		err_set(e, ERR_CONFIG, "%s has no stanza", d->s->o.config);
-		err_hint(e, "add a section [name] with pg1-path");
-		rc = ERR_CONFIG;
-	}
-	return rc;
 }
 
 int
@@ -390,20 +334,22 @@ verb_serve(const struct verb_call *call, struct err *e)
 	if (d == NULL)
 		return err_set(e, ERR_NOMEM, "no memory");
 	d->s = call->s;
-	rc = open_stanzas(d, e);
+	rc = roster_open(&d->roster, call->s->o.config, e);
 	if (rc == 0)
 		rc = ctlserver_open(&d->server, call->s->o.socket_path,
 		    call->s->o.socket_group, on_request, d, e);
+	if (rc == 0)
+		rc = ctlserver_on_hangup(d->server, on_hangup, e);
 	if (rc == 0) {
 		log_info("homelab-archiver %s listens on %s", HOMELAB_VERSION,
 		    call->s->o.socket_path);
 		ctlserver_run(d->server);
-		ctlserver_close(d->server);
 	}
+	if (d->server != NULL)
+		ctlserver_close(d->server);
 	while (atomic_load(&d->threads) > 0)
 		usleep(1000);
-	while (d->count > 0)
-		close_stanza(&d->stanzas[--d->count]);
+	roster_close(d->roster);
 	free(d);
 	return rc;
 }

@@ -7,9 +7,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archiver/owner.h"
 #include "common/err.h"
 #include "common/random.h"
 
@@ -37,13 +39,13 @@ durable_sync_dir(const char *path, struct err *e)
 		snprintf(dir, sizeof(dir), "%.*s", (int)len, path);
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(e, errno, "cannot open directory %s", dir);
+		return owner_error(e, errno, "open directory", dir);
 	/* Some file systems have no fsync for directories: nothing to do. */
 	if (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
 		errnum = errno;
 	close(fd);
 	if (errnum != 0)
-		return err_sys(e, errnum, "cannot sync directory %s", dir);
+		return owner_error(e, errnum, "sync directory", dir);
 	return 0;
 }
 
@@ -65,11 +67,12 @@ durable_mkdirs(const char *path, size_t keep, struct err *e)
 			continue;
 		dir[at] = '\0';
 		if (mkdir(dir, 0750) == 0) {
+			owner_inherit(dir);
 			rc = durable_sync_dir(dir, e);
 			if (rc != 0)
 				return rc;
 		} else if (errno != EEXIST) {
-			return err_sys(e, errno, "cannot make directory %s",
+			return owner_error(e, errno, "make directory",
 			    dir);
 		}
 		if (at < len)
@@ -92,12 +95,21 @@ durable_begin(struct durable *d, const char *path, struct err *e)
 	if (rc != 0)
 		return err_sys(e, -rc, "no random numbers");
 	snprintf(d->path, sizeof(d->path), "%s", path);
-	snprintf(d->tmp, sizeof(d->tmp), "%.*s/.tmp-%016" PRIx64,
+	snprintf(d->tmp, sizeof(d->tmp), "%.*s/" DURABLE_TMP "%016" PRIx64,
 	    (int)dir_len(path), path, noise);
 	d->fd = open(d->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (d->fd < 0)
-		return err_sys(e, errno, "cannot create %s", d->tmp);
+		return owner_error(e, errno, "create", d->tmp);
+	owner_inherit(d->tmp);
+	/* Where there is no flock(2) the file's age must do. */
+	(void)!flock(d->fd, LOCK_EX | LOCK_NB);
 	return 0;
+}
+
+bool
+durable_has_writer(int fd)
+{
+	return flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 int
@@ -111,7 +123,7 @@ durable_write(struct durable *d, const void *bytes, size_t n, struct err *e)
 		if (k < 0 && errno == EINTR)
 			continue;
 		if (k < 0)
-			return err_sys(e, errno, "cannot write %s", d->path);
+			return owner_error(e, errno, "write", d->path);
 		p += k;
 		n -= (size_t)k;
 	}
@@ -163,7 +175,7 @@ durable_commit(struct durable *d, struct err *e)
 		errnum = publish(d);
 	if (errnum != 0) {
 		unlink(d->tmp);
-		return err_sys(e, errnum, "cannot store %s", d->path);
+		return owner_error(e, errnum, "store", d->path);
 	}
 	return durable_sync_dir(d->path, e);
 }

@@ -6,12 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include "archiver/help.h"
+#include "archiver/owner.h"
 #include "archiver/settings.h"
 #include "common/buf.h"
+#include "common/progress.h"
 
 static const struct verb verbs[] = {
-#define VERB(name, fn, flags, args, help) { name, fn, flags },
+#define VERB(name, fn, flags, args, options, help) { name, fn, flags },
 #include "archiver/verbs.def"
 #undef VERB
 };
@@ -31,25 +35,21 @@ verb_find(const char *name)
 static void
 print(void *arg, const char *text)
 {
-	(void)arg;
+	progress_clear(arg);
 	fputs(text, stdout);
 }
 
 static void
 warn(void *arg, const char *text)
 {
-	(void)arg;
+	progress_clear(arg);
 	fprintf(stderr, "homelab-archiver: %s\n", text);
 }
 
-/* Nobody watches: PostgreSQL, cron. homelabctl draws bars. */
 static void
 progress(void *arg, const char *what, uint64_t done, uint64_t total)
 {
-	(void)arg;
-	(void)what;
-	(void)done;
-	(void)total;
+	progress_draw(arg, what, (int64_t)done, (int64_t)total);
 }
 
 static bool
@@ -74,6 +74,21 @@ limit_descriptors(void)
 	}
 }
 
+/* Verbs of people take options only. */
+static int
+refuse_word(const struct verb *verb, const char *word, struct err *e)
+{
+	err_set(e, ERR_USAGE, "%s takes no \"%s\"", verb->name, word);
+	if (verb->fn == verb_backup)
+		return err_hint(e, "the type of a backup is an option: "
+		    "--type=full");
+	if (verb->fn == verb_restore)
+		return err_hint(e, "the label of a backup is an option: "
+		    "--set=<label>");
+	return err_hint(e, "options begin with two dashes: "
+	    "homelab-archiver %s --help", verb->name);
+}
+
 int
 verb_run(const struct verb *verb, struct verb_call *call, struct err *e)
 {
@@ -86,6 +101,8 @@ verb_run(const struct verb *verb, struct verb_call *call, struct err *e)
 		err_hint(e, "add --stanza=<name of the cluster>");
 		return ERR_USAGE;
 	}
+	if ((verb->flags & (VERB_PUSH | VERB_GET)) == 0 && call->argc > 0)
+		return refuse_word(verb, call->argv[0], e);
 	call->stanza = call->s->o.stanza;
 	if ((verb->flags & VERB_REPOS) != 0)
 		rc = repos_open(call->s, repos, &n, e);
@@ -101,15 +118,46 @@ verb_run(const struct verb *verb, struct verb_call *call, struct err *e)
 	return rc;
 }
 
+/* What root made the cluster's own user could not read. */
+static int
+leave_root(const struct verb *verb, const struct settings *s, struct err *e)
+{
+	char	name[OWNER_NAME_MAX];
+	int	rc;
+
+	if ((verb->flags & VERB_LOCAL) != 0 || s->pg.path == NULL)
+		return 0;
+	rc = owner_become(s->pg.path, name, e);
+	if (rc == 0 && name[0] != '\0')
+		fprintf(stderr, "homelab-archiver: working as user %s, the "
+		    "owner of %s\n", name, s->pg.path);
+	return rc;
+}
+
+static int
+print_help(const struct verb *verb, struct err *e)
+{
+	struct buf	out = { 0 };
+	int		rc = 0;
+
+	if (!help_verb(verb->name, &out) || buf_failed(&out))
+		rc = err_set(e, ERR_NOMEM, "no memory");
+	else if (fputs(buf_cstr(&out), stdout) < 0 || fflush(stdout) != 0)
+		rc = err_set(e, ERR_SYS, "cannot write the help");
+	buf_release(&out);
+	return rc;
+}
+
 int
 homelab_engine_main(const struct engine_call *in, struct err *e)
 {
 	const struct verb *verb = verb_find(in->verb);
 	struct settings_source src = { in->verb, in->env, in->argc, in->argv,
 	    NULL };
+	struct progress	 bar;
 	struct verb_call call = { .print = print, .warn = warn,
-	    .progress = progress, .cancelled = cancelled, .fd = in->fd,
-	    .path = in->path };
+	    .progress = progress, .cancelled = cancelled, .arg = &bar,
+	    .fd = in->fd, .path = in->path };
 	struct settings	 s;
 	struct buf	 warnings = { 0 };
 	const char	**args;
@@ -121,6 +169,8 @@ homelab_engine_main(const struct engine_call *in, struct err *e)
 		err_hint(e, "install both from one package");
 		return ERR_USAGE;
 	}
+	if (in->argc == 1 && strcmp(in->argv[0], ENGINE_HELP) == 0)
+		return print_help(verb, e);
 	limit_descriptors();
 	args = calloc((size_t)in->argc + 1, sizeof(*args));
 	if (args == NULL)
@@ -134,7 +184,11 @@ homelab_engine_main(const struct engine_call *in, struct err *e)
 	if (rc == 0) {
 		call.s = &s;
 		call.argv = args;
+		rc = leave_root(verb, &s, e);
+		if (rc == 0)
+			progress_init(&bar, isatty(STDERR_FILENO) != 0);
 		rc = verb_run(verb, &call, e);
+		progress_clear(&bar);
 		settings_release(&s);
 	}
 	if (rc == 0 && fflush(stdout) != 0)

@@ -44,6 +44,9 @@ struct engine_call {
 typedef int engine_main_fn(const struct engine_call *, struct err *e);
 EXPORT engine_main_fn homelab_engine_main;
 
+/* Alone in argv: print the verb's help and do nothing. */
+#define ENGINE_HELP	"--help"
+
 #define ENGINE_SYMBOL	"homelab_engine_main"
 
 /* --- Between engine and verbs. --- */
@@ -86,7 +89,7 @@ typedef int verb_fn(const struct verb_call *, struct err *e);
 verb_fn	verb_archive_push;
 verb_fn	verb_archive_get;
 verb_fn	verb_serve;
-/* commands.c */
+/* commands.h */
 verb_fn	verb_backup;		/* type=full; then expire-auto */
 verb_fn	verb_restore;
 verb_fn	verb_info;		/* text or JSON, by `output` */

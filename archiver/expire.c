@@ -8,6 +8,8 @@
 #include "archiver/catalog.h"
 #include "archiver/pgfiles.h"
 #include "archiver/retention.h"
+#include "archiver/stanza.h"
+#include "archiver/unfinished.h"
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/log.h"
@@ -115,36 +117,6 @@ remove_below(struct expire *x, const char *prefix, const char *name,
 	return rc == ERR_NOMEM ? err_set(e, rc, "out of memory") : rc;
 }
 
-/* The moment that an intent or tombstone names; 0 if it cannot be read. */
-static int64_t
-stamp_of(const struct expire *x, enum object_kind kind, const char *key)
-{
-	struct buf	b = { 0 };
-	struct err	e = { 0 };
-	char		stamp[TEXT_STAMP_MAX];
-	const char	*p;
-	int64_t		t = 0;
-	size_t		n;
-
-	if (catalog_get(x->c, kind, key, &b, &e) == 0) {
-		p = strstr(buf_cstr(&b), "\ntime ");
-		if (p != NULL) {
-			p += 6;
-			n = strcspn(p, "\n");
-			if (n < sizeof(stamp)) {
-				memcpy(stamp, p, n);
-				stamp[n] = '\0';
-				if (text_parse_rfc3339(stamp, &t) != 0)
-					t = 0;
-			}
-		}
-	} else {
-		log_warning("expire: cannot read %s: %s", key, e.msg);
-	}
-	buf_release(&b);
-	return t;
-}
-
 static bool
 is_old(const struct expire *x, int64_t stamp)
 {
@@ -157,7 +129,8 @@ tombstone_is_old(const struct expire *x, const char *label)
 	char	key[CATALOG_KEY_MAX];
 
 	catalog_key_tombstone(x->c, key, label);
-	return is_old(x, stamp_of(x, OBJECT_TOMBSTONE, key));
+	return is_old(x, catalog_stamp(x->c, OBJECT_TOMBSTONE,
+	    key, NULL));
 }
 
 static int
@@ -263,85 +236,53 @@ remove_expired(struct expire *x, struct err *e)
 	return rc;
 }
 
-/* The newest sign of life of a run: from intents, or when packs came. */
-struct life {
-	struct keys	intents;
-	int64_t		newest;		/* of packs, seconds */
-	int		rc;
+/*
+ * Whether retention would keep a backup of this label. All that lacks may be
+ * its manifest, which another repository may have.
+ */
+static bool
+is_within_retention(const struct expire *x, const char *label)
+{
+	size_t	i, newer = 0;
+
+	for (i = 0; i < x->fact_count; i++) {
+		newer += !x->facts[i].expired &&
+		    strcmp(x->facts[i].label, label) > 0;
+	}
+	return x->req->retention_full == 0 || newer < x->req->retention_full;
+}
+
+struct orphans {
+	struct expire	*x;
+	struct err	*e;
 };
 
 static int
-note_life(void *arg, const struct store_entry *entry)
+consider_orphan(void *arg, const struct unfinished *u)
 {
-	struct life	*l = arg;
-	const char	*slash = strrchr(entry->key, '/');
+	struct orphans	*o = arg;
+	struct expire	*x = o->x;
+	char		prefix[CATALOG_KEY_MAX];
 
-	if (entry->mtime > l->newest)
-		l->newest = entry->mtime;
-	if (slash != NULL && strncmp(slash + 1, "intent-", 7) == 0)
-		return keys_add(&l->intents, entry->key);
-	return 0;
-}
-
-/* A run below a label that has no manifest. */
-static int
-consider_orphan(struct expire *x, const char *prefix, struct err *e)
-{
-	struct life	l = { .newest = 0 };
-	int64_t		stamp = 0, t;
-	size_t		i;
-	int		rc;
-
-	rc = store_list(x->c->store, prefix, false, note_life, &l,
-	    &x->c->limits, e);
-	for (i = 0; rc == 0 && i < l.intents.count; i++) {
-		t = stamp_of(x, OBJECT_INTENT, l.intents.key[i]);
-		stamp = MAX(stamp, t);
-	}
-	keys_release(&l.intents);
-	if (rc != 0)
-		return rc == ERR_NOMEM ? err_set(e, rc, "out of memory") : rc;
-	stamp = MAX(stamp, l.newest * TEXT_USEC_PER_SEC);
-	if (!is_old(x, stamp))
+	if (!is_old(x, u->seen))
 		return 0;
+	snprintf(prefix, sizeof(prefix), "%s/backup/%s/%s/", x->c->stanza,
+	    u->label, u->run);
+	if (u->complete && is_within_retention(x, u->label)) {
+		note(x, "keep a backup whose manifest is lost:", prefix);
+		return 0;
+	}
 	note(x, "remove what an unfinished backup left:", prefix);
 	x->result->orphans++;
-	return remove_below(x, prefix, "", e);
-}
-
-static int
-note_prefix(void *arg, const struct store_entry *entry)
-{
-	return entry->is_prefix ? keys_add(arg, entry->key) : 0;
+	return remove_below(x, prefix, "", o->e);
 }
 
 static int
 remove_orphans(struct expire *x, struct err *e)
 {
-	const struct catalog_backup *b;
-	char		prefix[CATALOG_KEY_MAX], own[CATALOG_KEY_MAX];
-	struct keys	runs = { 0 };
-	size_t		i, j;
-	int		rc = 0;
+	struct orphans	o = { x, e };
 
-	for (i = 0; rc == 0 && i < x->list.count; i++) {
-		b = &x->list.backups[i];
-		/* Two manifests: verify reports it, a person decides. */
-		if (b->tombstone || b->doubled)
-			continue;
-		snprintf(prefix, sizeof(prefix), "%s/backup/%s/",
-		    x->c->stanza, b->label);
-		snprintf(own, sizeof(own), "%s/backup/%s/%s/", x->c->stanza,
-		    b->label, b->run);
-		rc = store_list(x->c->store, prefix, true, note_prefix, &runs,
-		    &x->c->limits, e);
-		for (j = 0; rc == 0 && j < runs.count; j++) {
-			if (!b->committed || strcmp(runs.key[j], own) != 0)
-				rc = consider_orphan(x, runs.key[j], e);
-		}
-		keys_release(&runs);
-	}
-	return rc;
+	return unfinished_each(x->c, &x->list, consider_orphan, &o, e);
 }
 
 struct old_wal {
@@ -391,6 +332,87 @@ remove_wal(struct expire *x, struct err *e)
 	return rc == ERR_NOMEM ? err_set(e, rc, "out of memory") : rc;
 }
 
+static int
+note_leftover(void *arg, const struct store_entry *entry)
+{
+	struct expire	*x = arg;
+
+	x->result->leftovers++;
+	note(x, "remove what a killed writer left:", entry->key);
+	return 0;
+}
+
+/* Nobody misses them: that it fails is told, and stops nothing else. */
+static void
+sweep(struct expire *x)
+{
+	char		prefix[CATALOG_KEY_MAX];
+	struct store_sweep s = { prefix,
+	    (x->req->now - x->req->grace) / TEXT_USEC_PER_SEC,
+	    !x->req->dry_run, note_leftover, x };
+	struct err	e = { 0 };
+
+	snprintf(prefix, sizeof(prefix), "%s/", x->c->stanza);
+	if (store_sweep(x->c->store, &s, &x->c->limits, &e) == 0)
+		return;
+	if (x->result->failed++ == 0)
+		x->failure = e;
+	log_warning("expire: cannot remove leftovers: %s", e.msg);
+}
+
+/* Nothing to expire is fine; a stanza that is not there is a mistake. */
+static int
+check_stanza(struct expire *x, struct err *e)
+{
+	struct stanza_claims claims;
+	int	rc = stanza_list(x->c, &claims, e);
+
+	if (rc != 0 || claims.count > 0)
+		return rc;
+	err_set(e, ERR_NOT_FOUND, "stanza %s does not exist in %s",
+	    x->c->stanza, store_name(x->c->store));
+	return err_hint(e, "is this the right repository, and the right name? "
+	    "if both are new, run stanza-create");
+}
+
+static bool
+same_backup(const struct catalog_backup *a, const struct catalog_backup *b)
+{
+	return strcmp(a->label, b->label) == 0 &&
+	    strcmp(a->run, b->run) == 0 && a->committed == b->committed &&
+	    a->tombstone == b->tombstone && a->doubled == b->doubled;
+}
+
+/*
+ * The backups, listed twice. A listing carries no digest, and a bit that
+ * flipped on its way makes a label another one: whose WAL, and whose packs,
+ * would then be nobody's.
+ */
+static int
+list_twice(struct expire *x, struct err *e)
+{
+	struct catalog_list again;
+	size_t	i;
+	bool	same;
+	int	rc;
+
+	rc = catalog_list(x->c, &x->list, e);
+	if (rc != 0)
+		return err_wrap(e, "cannot list the backups");
+	rc = catalog_list(x->c, &again, e);
+	if (rc != 0)
+		return err_wrap(e, "cannot list the backups again");
+	same = again.count == x->list.count;
+	for (i = 0; same && i < again.count; i++)
+		same = same_backup(&again.backups[i], &x->list.backups[i]);
+	catalog_list_release(&again);
+	if (same)
+		return 0;
+	err_set(e, ERR_STORE, "two listings of the backups differ");
+	return err_hint(e, "a backup or another expire is at work, or the "
+	    "connection damages what it carries: run expire again");
+}
+
 int
 expire_run(const struct catalog *c, const struct expire_request *req,
     struct expire_result *result, struct err *e)
@@ -399,10 +421,13 @@ expire_run(const struct catalog *c, const struct expire_request *req,
 	int		rc;
 
 	memset(result, 0, sizeof(*result));
-	rc = catalog_list(c, &x.list, e);
+	rc = check_stanza(&x, e);
 	if (rc != 0)
-		return err_wrap(e, "cannot list the backups");
-	rc = gather(&x, e);
+		return rc;
+	sweep(&x);
+	rc = list_twice(&x, e);
+	if (rc == 0)
+		rc = gather(&x, e);
 	if (rc == 0)
 		rc = write_tombstones(&x, e);
 	if (rc == 0)

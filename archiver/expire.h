@@ -10,9 +10,12 @@
  *	a later run, `grace` after it: manifest, packs, intents, and the
  *	tombstone last. Killed in between, the next run goes on;
  *	packs without a manifest whose newest intent is older than `grace`:
- *	a backup that died;
+ *	a backup that died. If all of them were stored, the manifest may
+ *	have been lost: they stay until retention would give them up;
  *	WAL that neither a backup that is left, nor one whose tombstone is
  *	still young, can need. History files always stay.
+ * First of all, what writers that were killed left under hidden names goes,
+ * when it is older than `grace` and nobody has it open.
  * An object that cannot be removed is reported and does not stop the rest.
  */
 #ifndef ARCHIVER_EXPIRE_H
@@ -38,11 +41,13 @@ struct expire_result {
 	uint64_t	backups;	/* removed */
 	uint64_t	orphans;	/* packs' directories without manifest */
 	uint64_t	wal;		/* segments removed */
+	uint64_t	leftovers;	/* hidden files of killed writers */
 	uint64_t	failed;		/* objects that could not be removed */
 };
 
 /*
- * The caller holds the stanza's backup lock. An error means that the rest
+ * The caller holds the stanza's backup lock. ERR_NOT_FOUND with a hint: the
+ * stanza does not exist. Any other error means that the rest
  * was not tried: the listing failed, a manifest of a kept backup could not
  * be read (then no WAL is removed), a tombstone could not be written. If
  * objects could not be removed, the result says how many, and the code is

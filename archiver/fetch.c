@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "archiver/engine.h"
+#include "archiver/known.h"
 #include "archiver/object.h"
 #include "archiver/push.h"
 #include "archiver/segment.h"
@@ -35,9 +36,21 @@ note_key(void *arg, const struct store_entry *entry)
 	return 0;
 }
 
+/* One repository asked once. */
+struct attempt {
+	const struct fetch_request *req;
+	const struct repo *repo;
+	struct segment_name name;
+	struct store_limits limits;
+	struct fetch_result result;
+	struct buf	*warnings;
+};
+
+/* Where the bytes of a file go. */
 struct target {
-	int	fd;
-	off_t	at;
+	int		fd;
+	uint64_t	start, at;
+	uint64_t	room;		/* 0: no limit */
 };
 
 static int
@@ -47,74 +60,126 @@ write_out(void *arg, const void *bytes, size_t n, struct err *e)
 	const char	*p = bytes;
 	ssize_t		 k;
 
+	if (t->room != 0 && t->at - t->start + n > t->room)
+		return err_set(e, ERR_LIMIT, "the WAL file is larger than "
+		    "the others");
 	for (; n > 0; p += k, n -= (size_t)k) {
-		k = pwrite(t->fd, p, n, t->at);
+		k = pwrite(t->fd, p, n, (off_t)t->at);
 		if (k < 0 && errno == EINTR)
 			k = 0;
 		else if (k < 0)
 			return err_sys(e, errno, "cannot write the WAL file");
-		t->at += k;
+		t->at += (uint64_t)k;
 	}
 	return 0;
 }
 
+/*
+ * Whether a whole object is the one that was asked for: its key ends in the
+ * digest. A store, or something between, that mixes up its answers would
+ * otherwise hand PostgreSQL another segment with a digest that fits.
+ */
 static int
-fetch_key(const struct fetch_request *req, const struct repo *r,
-    enum object_kind kind, const char *key, const struct store_limits *limits,
-    struct err *e)
+check_key(const char *key, const struct digest *digest, struct err *e)
 {
+	char	hex[DIGEST_HEX_LEN + 1];
+	size_t	n = strlen(key);
+
+	digest_hex(digest, hex);
+	if (n > DIGEST_HEX_LEN &&
+	    strcmp(key + n - DIGEST_HEX_LEN, hex) == 0)
+		return 0;
+	return err_set(e, ERR_CHECKSUM, "the store gave another object: its "
+	    "digest is %s", hex);
+}
+
+static int
+fetch_key(struct attempt *a, const char *key, struct err *e)
+{
+	const struct fetch_request *req = a->req;
 	struct object_reader reader;
-	struct target	t = { req->fd, 0 };
+	struct target	t = { req->fd, req->offset, req->offset, req->room };
 	int		rc;
 
-	if (ftruncate(req->fd, 0) != 0)
+	if (req->room == 0 && ftruncate(req->fd, 0) != 0)
 		return err_sys(e, errno, "cannot empty the WAL file");
-	rc = object_reader_init(&reader, kind, write_out, &t, e);
+	rc = object_reader_init(&reader, a->name.kind == SEGMENT_FULL ?
+	    OBJECT_WAL : OBJECT_WAL_FILE, write_out, &t, e);
 	if (rc == 0)
-		rc = store_read(r->store, key, 0, 0, object_reader_feed,
-		    &reader, limits, e);
+		rc = store_read(a->repo->store, key, 0, 0, object_reader_feed,
+		    &reader, &a->limits, e);
 	if (rc == 0)
 		rc = object_reader_finish(&reader, e);
+	if (rc == 0)
+		rc = check_key(key, &reader.header.digest, e);
+	a->result.size = reader.header.plain_size;
+	a->result.digest = reader.header.digest;
 	object_reader_release(&reader);
 	return rc;
 }
 
+/* The keys of the name, from memory or by a listing. */
+static int
+find_keys(const struct attempt *a, struct keys *keys, struct err *e)
+{
+	const struct fetch_request *req = a->req;
+	struct known_place at = { a->repo, req->stanza, req->system_id,
+	    &a->name, &a->limits };
+	struct digest	digests[ARRAY_LEN(keys->key)];
+	char		prefix[STORE_KEY_MAX];
+	int		i, n;
+
+	keys->n = 0;
+	if (req->known == NULL || a->name.kind != SEGMENT_FULL) {
+		repo_key_wal(prefix, req->stanza, req->system_id, &a->name,
+		    NULL);
+		return store_list(a->repo->store, prefix, false, note_key,
+		    keys, &a->limits, e);
+	}
+	n = known_digests(req->known, &at, digests, ARRAY_LEN(digests), e);
+	for (i = 0; i < n; i++)
+		repo_key_wal(keys->key[keys->n++], req->stanza,
+		    req->system_id, &a->name, &digests[i]);
+	return MIN(n, 0);
+}
+
 /* 0, ERR_ABSENT: an authoritative no, or what went wrong. */
 static int
-fetch_from(const struct fetch_request *req, const struct repo *r,
-    const struct segment_name *name, const struct store_limits *limits,
-    struct buf *warnings, struct err *e)
+fetch_from(struct attempt *a, struct err *e)
 {
-	enum object_kind kind = name->kind == SEGMENT_FULL ? OBJECT_WAL :
-	    OBJECT_WAL_FILE;
-	struct keys	keys = { .n = 0 };
-	char		prefix[STORE_KEY_MAX];
+	const struct fetch_request *req = a->req;
+	const struct repo *r = a->repo;
+	struct keys	keys;
 	int		i, rc;
 
-	repo_key_wal(prefix, req->stanza, req->system_id, name, NULL);
-	rc = store_list(r->store, prefix, false, note_key, &keys, limits, e);
+	rc = find_keys(a, &keys, e);
 	if (rc != 0)
 		return rc;
+	if (keys.n == 0 && req->known != NULL)
+		return err_set(e, ERR_ABSENT, "%s was not in repo%d",
+		    req->name, r->number);
 	if (keys.n == 0) {
 		/* A wrong path or stanza looks like an empty archive. */
 		rc = repo_check_claim(r, req->stanza, req->system_id, 0,
-		    limits, e);
+		    &a->limits, e);
 		return rc != 0 ? rc : err_set(e, ERR_ABSENT,
 		    "%s is not in repo%d (%s)", req->name, r->number,
 		    store_name(r->store));
 	}
 	if (keys.n > 1)
-		buf_printf(warnings, "%s is in repo%d more than once, with "
+		buf_printf(a->warnings, "%s is in repo%d more than once, with "
 		    "different content: two servers archived into stanza %s\n",
 		    req->name, r->number, req->stanza);
 	for (i = 0, rc = -1; i < keys.n && rc != 0; i++) {
-		rc = fetch_key(req, r, kind, keys.key[i], limits, e);
+		rc = fetch_key(a, keys.key[i], e);
 		if (rc == ERR_CHECKSUM || rc == ERR_FORMAT)
-			buf_printf(warnings, "%s in repo%d is damaged: %s\n",
-			    keys.key[i], r->number, e->msg);
+			buf_printf(a->warnings, "%s in repo%d is damaged: "
+			    "%s\n", keys.key[i], r->number, e->msg);
 		if (rc != 0)
 			err_wrap(e, "%s in repo%d", keys.key[i], r->number);
 	}
+	if (rc != 0 && req->known != NULL)
+		known_forget(req->known, r);
 	/* Listed, then gone: expire ran. Not an answer to rely on. */
 	return rc == ERR_NOT_FOUND || rc == ERR_ABSENT ?
 	    err_set(e, ERR_STORE, "%s vanished from repo%d", req->name,
@@ -131,22 +196,22 @@ sleep_ms(int ms)
 
 /* Asks all repositories once. */
 static int
-fetch_once(const struct fetch_request *req, const struct segment_name *name,
-    int64_t end, struct buf *warnings, struct err *e)
+fetch_once(struct attempt *a, int64_t end, struct err *e)
 {
+	const struct fetch_request *req = a->req;
 	struct err	one;
 	size_t		i;
 	int		rc, result = ERR_ABSENT;
 
 	for (i = 0; i < req->repo_n; i++) {
-		struct store_limits l = req->limits;
-
-		l.timeout_us = req->repos[i].io_timeout;
+		a->repo = &req->repos[i];
+		a->limits = req->limits;
+		a->limits.timeout_us = a->repo->io_timeout;
 		if (end != INT64_MAX)
-			l.timeout_us = MIN(MAX(end - store_clock(), 1),
-			    l.timeout_us);
+			a->limits.timeout_us = MIN(MAX(end - store_clock(), 1),
+			    a->limits.timeout_us);
 		memset(&one, 0, sizeof(one));
-		rc = fetch_from(req, &req->repos[i], name, &l, warnings, &one);
+		rc = fetch_from(a, &one);
 		if (rc == 0)
 			return 0;
 		/* An error counts for more than a no. */
@@ -158,26 +223,33 @@ fetch_once(const struct fetch_request *req, const struct segment_name *name,
 	return result;
 }
 
-int
-fetch_file(const struct fetch_request *req, struct buf *warnings,
-    struct err *e)
+/* What trying again cannot change. */
+static bool
+is_final(int rc)
 {
-	struct segment_name name;
+	return rc == 0 || rc == ERR_ABSENT || rc == ERR_MISMATCH ||
+	    rc == ERR_CANCELLED || rc == ERR_NOSPACE || rc == ERR_LIMIT ||
+	    rc == ERR_NOT_YET || rc == ERR_USAGE;
+}
+
+int
+fetch_file(const struct fetch_request *req, struct fetch_result *result,
+    struct buf *warnings, struct err *e)
+{
+	struct attempt	a = { .req = req, .warnings = warnings };
 	int64_t		end = req->limits.timeout_us == 0 ? INT64_MAX :
 	    store_clock() + req->limits.timeout_us;
 	int		pause = RETRY_FIRST_MS, rc;
 
-	if (segment_parse(req->name, &name) != 0)
+	if (segment_parse(req->name, &a.name) != 0)
 		return err_set(e, ERR_USAGE, "\"%.100s\" is not the name of a "
 		    "WAL file", req->name);
 	for (;;) {
-		rc = fetch_once(req, &name, end, warnings, e);
-		/* What trying again cannot change. */
-		if (rc == 0 || rc == ERR_ABSENT || rc == ERR_MISMATCH ||
-		    rc == ERR_CANCELLED || rc == ERR_NOSPACE ||
-		    rc == ERR_NOT_YET || rc == ERR_USAGE)
-			return rc;
-		if (store_clock() + pause * 1000 >= end)
+		rc = fetch_once(&a, end, e);
+		if (rc == 0 && result != NULL)
+			*result = a.result;
+		if (is_final(rc) || req->once ||
+		    store_clock() + pause * 1000 >= end)
 			return rc;
 		buf_clear(warnings);
 		sleep_ms(pause);
@@ -203,7 +275,7 @@ verb_archive_get(const struct verb_call *call, struct err *e)
 	req.name = call->argv[0];
 	rc = push_system_id(call->path, &req.system_id, &version, e);
 	if (rc == 0)
-		rc = fetch_file(&req, &warnings, e);
+		rc = fetch_file(&req, NULL, &warnings, e);
 	text = strdup(buf_cstr(&warnings));
 	for (line = text == NULL ? NULL : strtok_r(text, "\n", &rest);
 	    line != NULL; line = strtok_r(NULL, "\n", &rest))

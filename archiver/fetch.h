@@ -14,9 +14,11 @@
 #include "common/base.h"
 
 #include "archiver/repo.h"
+#include "common/digest.h"
 
 struct buf;
 struct err;
+struct known;
 
 /* Everything is borrowed. */
 struct fetch_request {
@@ -25,15 +27,28 @@ struct fetch_request {
 	const char	*stanza;
 	uint64_t	 system_id;
 	const char	*name;		/* of the WAL file */
-	int		 fd;		/* filled from its start */
+	int		 fd;
+	/* room 0: fd is emptied and filled from its start. Else a part of fd
+	   is filled, from `offset` and at most `room` bytes (ERR_LIMIT). */
+	uint64_t	 offset, room;
+	bool		 once;		/* no second try */
+	/* Where keys are looked up instead of listing; then ERR_ABSENT is no
+	   answer for PostgreSQL. NULL: the store is asked. */
+	struct known	*known;
 	struct store_limits limits;	/* of all tries together */
 };
 
+struct fetch_result {
+	uint64_t	size;
+	struct digest	digest;
+};
+
 /*
- * 0: the file is written whole and its digest is right. ERR_ABSENT; else
- * the last failure. `warnings` (one a line) tells of damaged copies.
+ * 0: the file is written whole, and its digest is what the object and its
+ * key say; *result may be NULL. ERR_ABSENT; else the last failure.
+ * `warnings` (one a line) tells of damaged copies.
  */
-int	fetch_file(const struct fetch_request *, struct buf *warnings,
-	    struct err *e) MUST_CHECK;
+int	fetch_file(const struct fetch_request *, struct fetch_result *result,
+	    struct buf *warnings, struct err *e) MUST_CHECK;
 
 #endif /* ARCHIVER_FETCH_H */

@@ -3,8 +3,10 @@
  * info - what a repository holds, for people and for programs.
  *
  * The text reads like pgBackRest's and the JSON has its keys, so that
- * exporters and checks written for it go on working. Gathering reads every
- * manifest; printing is pure.
+ * exporters and checks written for it go on working. A stanza is one thing,
+ * however many repositories it is in: a backup that is in two of them is
+ * shown once, with a line for each (in JSON: an entry for each, as there).
+ * Gathering (info.c) reads every manifest; printing (info_print.c) is pure.
  */
 #ifndef ARCHIVER_INFO_H
 #define ARCHIVER_INFO_H
@@ -12,6 +14,7 @@
 #include "common/base.h"
 
 #include "archiver/label.h"
+#include "archiver/manifest.h"
 #include "archiver/stanza.h"
 
 struct buf;
@@ -23,11 +26,13 @@ enum info_status {
 	INFO_OK = 0,
 	INFO_MISSING_STANZA = 1,
 	INFO_NO_BACKUP = 2,
+	INFO_MIXED = 4,			/* different across repositories */
 	INFO_OTHER = 99
 };
 
 struct info_backup {
 	char		label[LABEL_MAX];
+	char		run[MANIFEST_RUN_MAX];
 	enum label_type	type;
 	uint64_t	system_id;
 	int		version;	/* PostgreSQL's major */
@@ -69,10 +74,31 @@ int	info_gather(const struct catalog *c, int repo, struct info *i,
 	    struct err *e) MUST_CHECK;
 void	info_release(struct info *i);
 
-enum info_status info_status(const struct info *i);
+/* One of the stanza's locks on this host (lock.h). */
+struct info_lock {
+	int		held;		/* 1, 0; below: not known */
+	char		holder[160];
+};
 
-/* Append the text, or one JSON array, for n of them; check buf_failed(). */
-void	info_print_text(const struct info *i, size_t n, struct buf *out);
-void	info_print_json(const struct info *i, size_t n, struct buf *out);
+struct info_locks {
+	struct info_lock archive, backup, restore;
+};
+
+/* Looks at them. Never fails: what cannot be seen is not known. */
+void	info_look_at_locks(const char *lock_path, const char *stanza,
+	    struct info_locks *locks);
+
+/* Of one repository, and of n together. */
+enum info_status info_status(const struct info *i);
+enum info_status info_status_of_all(const struct info *i, size_t n);
+
+/*
+ * Append the text, or the JSON (an array of one stanza), for one stanza in
+ * n >= 1 repositories; check buf_failed().
+ */
+void	info_print_text(const struct info *i, size_t n,
+	    const struct info_locks *locks, struct buf *out);
+void	info_print_json(const struct info *i, size_t n,
+	    const struct info_locks *locks, struct buf *out);
 
 #endif /* ARCHIVER_INFO_H */

@@ -25,6 +25,14 @@ struct lock {
 int	lock_take(struct lock *, const char *dir, const char *stanza,
 	    const char *kind, const char *who, struct err *e) MUST_CHECK;
 
+/*
+ * Whether somebody holds it: 1, and the line that names the holder in `who`
+ * (size bytes), 0, or err_sys()'s errors. Changes nothing; a lock_take() at
+ * the very same moment waits that moment out.
+ */
+int	lock_look(const char *dir, const char *stanza, const char *kind,
+	    char *who, size_t size, struct err *e) MUST_CHECK;
+
 /* A lock that is not held is legal. */
 void	lock_release(struct lock *);
 

@@ -119,17 +119,15 @@ do_verb(const struct thin_verb *verb, struct engine_call *call, struct err *e)
 		asked = ask_daemon(call, verb->flags, &code, e);
 	if (asked == ASK_DONE)
 		return code;
-	/* A silent daemon may still write into the file that it was given. */
-	if (asked == ASK_SILENT && file.tmp[0] != '\0') {
+	if (asked == ASK_SILENT)
 		fputs("homelab-archiver: WARNING: the daemon does not answer, "
-		    "fetching without it\n", stderr);
+		    "working without it\n", stderr);
+	/* It may still write into the file that it was given. */
+	if (asked == ASK_SILENT && file.tmp[0] != '\0') {
 		rc = thin_reopen(&file, e);
 		if (rc != 0)
 			return rc;
 		call->fd = file.fd;
-	} else if (asked == ASK_SILENT) {
-		fputs("homelab-archiver: WARNING: the daemon does not answer, "
-		    "archiving without it\n", stderr);
 	}
 	memset(e, 0, sizeof(*e));
 	return run_engine(call, e);
@@ -168,15 +166,55 @@ run(const struct thin_verb *verb, int argc, const char *const *argv)
 	return thin_exit_status(verb, rc, standby);
 }
 
+static bool
+is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* What a verb does, by the engine, which knows the options. */
+static int
+help(const struct thin_verb *verb)
+{
+	const char *const argv[] = { ENGINE_HELP };
+	struct engine_call call = { .abi = ENGINE_ABI, .verb = verb->name,
+	    .argc = 1, .argv = argv, .env = (const char *const *)environ,
+	    .fd = -1 };
+	struct err	e = { 0 };
+	int		rc = run_engine(&call, &e);
+
+	if (rc != 0)
+		complain(&e, rc);
+	return err_exit_status(rc);
+}
+
+/* No verb: names the first word that could be meant for one. */
+static int
+no_verb(int n, const char *const *words)
+{
+	int	i;
+
+	for (i = 0; i < n && words[i][0] == '-'; i++)
+		;
+	if (i < n)
+		fprintf(stderr, "homelab-archiver: there is no verb \"%.100s\"\n",
+		    words[i]);
+	else
+		fputs("homelab-archiver: a verb is missing\n", stderr);
+	fputs("HINT: \"homelab-archiver help\" lists the verbs\n", stderr);
+	return err_exit_status(ERR_USAGE);
+}
+
 int
 main(int argc, char **argv)
 {
 	const char	*words[256];
 	int		 at, i, n = 0;
+	bool		 wants_help = false;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (argc < 2 || strcmp(argv[1], "help") == 0 ||
-	    strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+	if (argc < 2 || (argc == 2 && (strcmp(argv[1], "help") == 0 ||
+	    is_help(argv[1])))) {
 		thin_usage();
 		return argc < 2 ? err_exit_status(ERR_USAGE) : 0;
 	}
@@ -186,9 +224,16 @@ main(int argc, char **argv)
 		return 0;
 	}
 	at = thin_find(argc - 1, (const char *const *)argv + 1);
-	if (at < 0 || argc > (int)ARRAY_LEN(words)) {
-		fputs("homelab-archiver: no verb that I know\n"
-		    "HINT: homelab-archiver help\n", stderr);
+	wants_help = strcmp(argv[1], "help") == 0;
+	for (i = 1; i < argc; i++)
+		wants_help |= is_help(argv[i]);
+	if (wants_help && at >= 0)
+		return help(thin_verb(argv[at + 1]));
+	i = strcmp(argv[1], "help") == 0 ? 2 : 1;
+	if (at < 0)
+		return no_verb(argc - i, (const char *const *)argv + i);
+	if (argc > (int)ARRAY_LEN(words)) {
+		fputs("homelab-archiver: too many words\n", stderr);
 		return err_exit_status(ERR_USAGE);
 	}
 	for (i = 1; i < argc; i++) {

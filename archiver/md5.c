@@ -3,6 +3,7 @@
 #include "archiver/md5.h"
 
 #include <openssl/evp.h>
+#include <string.h>
 
 #include "common/err.h"
 
@@ -50,4 +51,34 @@ md5_text(struct md5 *m, char out[MD5_TEXT_MAX])
 		return ERR_SYS;
 	EVP_EncodeBlock((unsigned char *)out, d, 16);
 	return 0;
+}
+
+static int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool
+md5_of_etag(const char *etag, char out[MD5_TEXT_MAX])
+{
+	unsigned char	d[16];
+	size_t		i, quoted = etag[0] == '"';
+	int		high, low;
+
+	if (strlen(etag) != 32 + 2 * quoted ||
+	    (quoted && etag[33] != '"'))
+		return false;
+	for (i = 0; i < 16; i++) {
+		high = hex_value(etag[quoted + 2 * i]);
+		low = hex_value(etag[quoted + 2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		d[i] = (unsigned char)(high << 4 | low);
+	}
+	EVP_EncodeBlock((unsigned char *)out, d, 16);
+	return true;
 }

@@ -23,4 +23,10 @@ void	md5_add(struct md5 *, const void *bytes, size_t n);
 /* The digest in base64; ends and frees it. NULL in: returns ERR_NOMEM. */
 int	md5_text(struct md5 *, char out[MD5_TEXT_MAX]) MUST_CHECK;
 
+/*
+ * What S3 calls an ETag (32 hexadecimal digits, in quotes or not) in base64;
+ * false if it does not look like the MD5 of anything.
+ */
+bool	md5_of_etag(const char *etag, char out[MD5_TEXT_MAX]);
+
 #endif /* ARCHIVER_MD5_H */

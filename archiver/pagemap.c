@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "archiver/label.h"
 #include "common/buf.h"
 #include "common/err.h"
 
@@ -104,8 +105,9 @@ get_bounded(struct reader *r, uint64_t max)
 static int
 decode_backups(struct pagemap *m, struct reader *r, size_t count)
 {
+	enum label_type	type;
+	char	full[LABEL_MAX], *label;
 	size_t	i, len;
-	char	*label;
 
 	if (count == 0)
 		return 0;
@@ -123,6 +125,9 @@ decode_backups(struct pagemap *m, struct reader *r, size_t count)
 		label[len] = '\0';
 		m->backups[m->backup_count++] = label;
 		r->p += len;
+		/* It will be part of a key. */
+		if (strlen(label) != len || !label_parse(label, &type, full))
+			return ERR_FORMAT;
 	}
 	return 0;
 }
@@ -131,7 +136,7 @@ static bool
 decode_run(const struct pagemap *m, struct reader *r, struct pagemap_run *run,
     const struct pagemap_run *before)
 {
-	uint64_t	pack = 0, end = 0, owner;
+	uint64_t	pack = 0, end = 0, owner, number;
 
 	if (before != NULL) {
 		pack = before->pack;
@@ -146,8 +151,11 @@ decode_run(const struct pagemap *m, struct reader *r, struct pagemap_run *run,
 		if (owner != 0)
 			run->backup = (uint32_t)(owner - 1);
 	}
-	run->pack = (uint32_t)(pack + (uint64_t)unzigzag(get_number(r)));
-	if (run->pack != pack)
+	number = pack + (uint64_t)unzigzag(get_number(r));
+	if (number > UINT32_MAX)
+		return false;
+	run->pack = (uint32_t)number;
+	if (number != pack)
 		end = 0;
 	run->offset = end + (uint64_t)unzigzag(get_number(r));
 	run->stored = (uint32_t)get_bounded(r, 2 * PAGEMAP_RUN);

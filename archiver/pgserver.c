@@ -144,6 +144,21 @@ pgserver_switch_wal(struct pgserver *s, char segment[32], struct err *e)
 }
 
 int
+pgserver_archive_failures(struct pgserver *s, int64_t *count, struct err *e)
+{
+	struct pgquery_result *r;
+	int		rc;
+
+	rc = pgquery_run_one(s->q, "SELECT failed_count FROM pg_stat_archiver",
+	    NULL, 0, &r, e);
+	if (rc != 0)
+		return rc;
+	rc = pgquery_int64(r, 0, 0, count);
+	pgquery_result_free(r);
+	return rc == 0 ? 0 : err_set(e, rc, "pg_stat_archiver has no count");
+}
+
+int
 pgserver_start(struct pgserver *s, const char *label, bool fast,
     uint64_t *lsn, int64_t *time, struct err *e)
 {

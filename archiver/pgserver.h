@@ -60,6 +60,13 @@ int	pgserver_switch_wal(struct pgserver *s, char segment[32],
 	    struct err *e) MUST_CHECK;
 
 /*
+ * How often archive_command has failed since statistics were reset, as
+ * pg_stat_archiver has it: up to a second late on PostgreSQL 14.
+ */
+int	pgserver_archive_failures(struct pgserver *s, int64_t *count,
+	    struct err *e) MUST_CHECK;
+
+/*
  * Starts a backup; returns when the checkpoint is done, at once with
  * `fast`. Sets the LSN where the backup starts, and the server's time.
  */

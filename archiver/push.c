@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "archiver/engine.h"
+#include "archiver/known.h"
 #include "archiver/object.h"
+#include "archiver/owner.h"
 #include "archiver/pgcontrol.h"
 #include "archiver/segment.h"
 #include "archiver/settings.h"
@@ -53,7 +55,7 @@ push_system_id(const char *path, uint64_t *id, int *version, struct err *e)
 	    PGCONTROL_PATH);
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(e, errno, "cannot open %s", file);
+		return owner_error(e, errno, "open", file);
 	n = read(fd, bytes, sizeof(bytes));
 	close(fd);
 	if (n < 0)
@@ -190,46 +192,99 @@ note_key(void *arg, const struct store_entry *entry)
 	return 0;
 }
 
+/* A repository and the key that the file has in it. */
+struct place {
+	const struct repo *repo;
+	const struct store_limits *limits;
+	char		 key[STORE_KEY_MAX];
+	struct known_place known;
+};
+
+/* Asks the store what it has of this name: ours is *found, or ERR_DUPLICATE. */
 static int
-put(const struct push_request *req, const struct repo *r, struct packed *p,
-    const struct store_limits *limits, struct push_result *result,
-    struct err *e)
+look(const struct push_request *req, const struct place *at,
+    const struct packed *p, bool *found, struct err *e)
+{
+	struct found	f = { .key = at->key };
+	char		prefix[STORE_KEY_MAX];
+	int		rc;
+
+	repo_key_wal(prefix, req->stanza, p->system_id, &p->name, NULL);
+	rc = store_list(at->repo->store, prefix, false, note_key, &f,
+	    at->limits, e);
+	if (rc != 0)
+		return rc;
+	*found = f.same;
+	if (f.other[0] == '\0')
+		return 0;
+	err_set(e, ERR_DUPLICATE, "%s is in repo%d already with other "
+	    "content: digest %s there, %s here", p->name.file,
+	    at->repo->number, f.other + strlen(prefix),
+	    at->key + strlen(prefix));
+	err_hint(e, "two servers archive into stanza %s: a clone needs a "
+	    "stanza of its own, or archive_mode off", req->stanza);
+	return ERR_DUPLICATE;
+}
+
+/* The claim, and what there is of this name; from memory if that is safe. */
+static int
+check_place(const struct push_request *req, const struct place *at,
+    const struct packed *p, bool *found, struct err *e)
+{
+	bool	absent = false;
+	int	rc;
+
+	if (req->known != NULL)
+		rc = known_claim(req->known, &at->known, p->version, e);
+	else
+		rc = repo_check_claim(at->repo, req->stanza, p->system_id,
+		    p->version, at->limits, e);
+	if (rc == 0 && req->known != NULL && p->name.kind == SEGMENT_FULL)
+		rc = known_absent(req->known, &at->known, &absent, e);
+	if (rc == 0 && !absent)
+		rc = look(req, at, p, found, e);
+	return rc;
+}
+
+static int
+put_object(const struct place *at, const struct packed *p, struct err *e)
 {
 	unsigned char	head[OBJECT_HEADER_SIZE];
 	struct store_part parts[2] = { { head, -1, 0, sizeof(head) },
 	    { NULL, p->tmp, 0, p->header.stored_size } };
-	char		key[STORE_KEY_MAX], prefix[STORE_KEY_MAX];
-	struct found	f = { .key = key };
 	int		rc;
 
-	rc = repo_check_claim(r, req->stanza, p->system_id, p->version, limits,
-	    e);
-	if (rc != 0)
-		return rc;
-	repo_key_wal(key, req->stanza, p->system_id, &p->name,
-	    &p->header.digest);
-	repo_key_wal(prefix, req->stanza, p->system_id, &p->name, NULL);
-	rc = store_list(r->store, prefix, false, note_key, &f, limits, e);
-	if (rc != 0)
-		return rc;
-	if (f.other[0] != '\0') {
-		err_set(e, ERR_DUPLICATE, "%s is in repo%d already with other "
-		    "content: digest %s there, %s here", p->name.file,
-		    r->number, f.other + strlen(prefix), key + strlen(prefix));
-		err_hint(e, "two servers archive into stanza %s: a clone needs "
-		    "a stanza of its own, or archive_mode off", req->stanza);
-		return ERR_DUPLICATE;
-	}
-	if (f.same) {
-		result->found++;
-		return 0;
-	}
 	object_header_encode(&p->header, head);
 	if (p->tmp < 0)
 		parts[1].bytes = buf_len(&p->memory) == 0 ? "" :
-		    buf_bytes(&p->memory);
-	rc = store_put_parts(r->store, key, parts, 2, limits, e);
+		    p->memory.data + p->memory.off;
+	rc = store_put_parts(at->repo->store, at->key, parts, 2, at->limits,
+	    e);
 	return rc == ERR_EXISTS ? 0 : rc;
+}
+
+static int
+put(const struct push_request *req, const struct repo *r,
+    const struct packed *p, const struct store_limits *limits, bool *found,
+    struct err *e)
+{
+	struct place	at = { .repo = r, .limits = limits,
+	    .known = { r, req->stanza, p->system_id, &p->name, limits } };
+	int		rc;
+
+	*found = false;
+	repo_key_wal(at.key, req->stanza, p->system_id, &p->name,
+	    &p->header.digest);
+	rc = check_place(req, &at, p, found, e);
+	if (rc == 0 && !*found) {
+		rc = put_object(&at, p, e);
+		if (rc == 0 && req->known != NULL &&
+		    p->name.kind == SEGMENT_FULL)
+			known_put(req->known, &at.known, &p->header.digest);
+	}
+	if (rc != 0 && req->known != NULL)
+		known_forget(req->known, r);
+	return rc;
 }
 
 /*
@@ -244,7 +299,7 @@ put_all(const struct push_request *req, struct packed *p,
 	    store_clock() + req->limits.timeout_us;
 	struct err	one, failure = { 0 };
 	size_t		i, stored = 0;
-	bool		any_required = false;
+	bool		any_required = false, found;
 
 	for (i = 0; i < req->repo_n; i++) {
 		struct store_limits l = req->limits;
@@ -252,7 +307,8 @@ put_all(const struct push_request *req, struct packed *p,
 		if (end != 0)
 			l.timeout_us = MAX(end - store_clock(), 1);
 		memset(&one, 0, sizeof(one));
-		if (put(req, &req->repos[i], p, &l, result, &one) == 0) {
+		if (put(req, &req->repos[i], p, &l, &found, &one) == 0) {
+			result->found += found;
 			any_required |= req->repos[i].required;
 			stored++;
 			continue;

@@ -17,6 +17,7 @@
 
 struct buf;
 struct err;
+struct known;
 
 /* Segments above this are compressed into an unlinked temporary file. */
 #define PUSH_MEMORY_MAX	((uint64_t)64 << 20)
@@ -32,6 +33,7 @@ struct push_request {
 	enum filter_kind filter;
 	int		 level;
 	const char	*tmp_dir;	/* for large segments */
+	struct known	*known;		/* the daemon's memory; NULL: none */
 	struct store_limits limits;	/* of the whole */
 };
 

@@ -89,6 +89,8 @@ check_target(const struct recovery *r, int64_t *time, uint64_t *lsn,
 	case RECOVERY_DEFAULT:
 	case RECOVERY_IMMEDIATE:
 	case RECOVERY_STANDBY:
+	case RECOVERY_NONE:
+	case RECOVERY_PRESERVE:
 		break;
 	}
 	return 0;
@@ -115,6 +117,26 @@ option_name_length(const char *option)
 	size_t		 n = name_length(option, end);
 
 	return n < 64 && option[n] == '=' ? n : 0;
+}
+
+/* Settings that a type without recovery would not write. */
+static int
+check_unused(const struct recovery *r, struct err *e)
+{
+	if (r->type != RECOVERY_NONE && r->type != RECOVERY_PRESERVE)
+		return 0;
+	if (r->timeline != NULL) {
+		return err_set(e, ERR_USAGE, "target-timeline has no meaning "
+		    "with --type=none or preserve");
+	}
+	if (r->type == RECOVERY_PRESERVE &&
+	    (r->archive_off || r->option_count > 0)) {
+		err_set(e, ERR_USAGE, "--type=preserve writes no settings: "
+		    "archive-mode and recovery-option have no effect");
+		return err_hint(e, "leave them out, or set them yourself in "
+		    "postgresql.auto.conf of the directory");
+	}
+	return 0;
 }
 
 int
@@ -164,6 +186,8 @@ recovery_check(const struct recovery *r, int64_t *time, uint64_t *lsn,
 		return err_hint(e, "write it like --recovery-option="
 		    "recovery_min_apply_delay=5min");
 	}
+	if (check_unused(r, e) != 0)
+		return e == NULL ? ERR_USAGE : e->code;
 	return check_target(r, time, lsn, e);
 }
 
@@ -258,6 +282,8 @@ put_target(const struct recovery *r, struct buf *out)
 		break;
 	case RECOVERY_DEFAULT:
 	case RECOVERY_STANDBY:
+	case RECOVERY_NONE:
+	case RECOVERY_PRESERVE:
 		break;
 	}
 }
@@ -272,7 +298,7 @@ recovery_settings(const struct recovery *r, const char *label,
 	copy_settings(text, n, out);
 	buf_printf(out, "# restored from backup %s by homelab-archiver\n",
 	    label);
-	if (r->restore_command != NULL)
+	if (r->restore_command != NULL && r->type != RECOVERY_NONE)
 		put(out, "restore_command", r->restore_command);
 	put_target(r, out);
 	if (r->exclusive)
@@ -299,6 +325,8 @@ recovery_settings(const struct recovery *r, const char *label,
 const char *
 recovery_signal_file(const struct recovery *r)
 {
+	if (r->type == RECOVERY_NONE || r->type == RECOVERY_PRESERVE)
+		return NULL;
 	return r->type == RECOVERY_STANDBY ? "standby.signal" :
 	    "recovery.signal";
 }

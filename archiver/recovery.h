@@ -6,6 +6,9 @@
  * win over everything before; the same settings further up, of an earlier
  * restore for instance, are commented out, because PostgreSQL refuses to
  * start with two different recovery targets.
+ *
+ * RECOVERY_NONE writes neither restore_command nor signal file: the server
+ * recovers as after a crash. RECOVERY_PRESERVE writes nothing at all.
  */
 #ifndef ARCHIVER_RECOVERY_H
 #define ARCHIVER_RECOVERY_H
@@ -22,7 +25,9 @@ enum recovery_type {
 	RECOVERY_XID,
 	RECOVERY_LSN,
 	RECOVERY_NAME,
-	RECOVERY_STANDBY	/* follow for ever */
+	RECOVERY_STANDBY,	/* follow for ever */
+	RECOVERY_NONE,		/* with what WAL lies in pg_wal */
+	RECOVERY_PRESERVE	/* as the target directory says */
 };
 
 /* As on the command line; everything is borrowed, NULL = not given. */
@@ -56,7 +61,7 @@ int	recovery_check(const struct recovery *r, int64_t *time, uint64_t *lsn,
 void	recovery_settings(const struct recovery *r, const char *label,
 	    const char *text, size_t n, struct buf *out);
 
-/* "recovery.signal" or "standby.signal". */
+/* "recovery.signal" or "standby.signal"; NULL where there is to be none. */
 const char *recovery_signal_file(const struct recovery *r);
 
 #endif /* ARCHIVER_RECOVERY_H */

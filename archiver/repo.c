@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archiver/segment.h"
 #include "archiver/settings.h"
@@ -15,7 +16,7 @@ static int
 open_s3(const struct settings_repo *r, int number, struct store **out,
     struct err *e)
 {
-	struct store_s3_config c = { r->s3_endpoint, r->s3_bucket, r->path,
+	struct store_s3_config c = { number, r->s3_endpoint, r->s3_bucket, r->path,
 	    r->s3_key, r->s3_key_secret, r->s3_uri_style == URI_STYLE_HOST };
 	const struct {
 		const char *value, *name;
@@ -50,7 +51,8 @@ repos_open(const struct settings *s, struct repo *out, size_t *n,
 		if (!s->has_repo[i])
 			continue;
 		out[count] = (struct repo){ .number = i + 1,
-		    .required = r->required, .io_timeout = s->o.io_timeout };
+		    .required = r->required, .local = r->type != REPO_S3,
+		    .io_timeout = s->o.io_timeout };
 		rc = r->type == REPO_S3 ?
 		    open_s3(r, i + 1, &out[count].store, e) :
 		    store_dir_open(&out[count].store, r->path, e);
@@ -59,8 +61,11 @@ repos_open(const struct settings *s, struct repo *out, size_t *n,
 	}
 	if (rc == 0 && count == 0) {
 		err_set(e, ERR_CONFIG, "no repository is configured");
-		err_hint(e, "set repo1-path, or repo1-type=s3 and its options, "
-		    "in %s", s->o.config);
+		err_hint(e, access(s->o.config, R_OK) == 0 ?
+		    "set repo1-path, or repo1-type=s3 and its options, in "
+		    "section [global] of %s" : "%s is not there: write it, "
+		    "with repo1-path or repo1-type=s3 in section [global]",
+		    s->o.config);
 		rc = ERR_CONFIG;
 	}
 	if (rc != 0) {

@@ -20,6 +20,7 @@ struct settings;
 struct repo {
 	int		 number;	/* 1 for repo1 */
 	bool		 required;
+	bool		 local;		/* a directory: listing costs nothing */
 	int64_t		 io_timeout;	/* of one request, microseconds */
 	struct store	*store;
 };

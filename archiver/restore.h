@@ -2,11 +2,16 @@
 /*
  * restore - a backup becomes a data directory that PostgreSQL recovers.
  *
- * Chooses the backup, checks the target (target.h), writes and verifies the
+ * Chooses the backup (choose.h), checks the target (target.h), writes and verifies the
  * files (unpack.h), the recovery settings (recovery.h) and a
  * backup_manifest (pgmanifest.h), makes all of it durable, and then, last
  * of all, writes global/pg_control, without which nothing can be started.
  * A restore that fails may be repeated with --delta or --force.
+ *
+ * Every piece that is damaged or missing in one repository, or that it does
+ * not deliver, is taken from the next one that has the same backup; a
+ * repository that does not answer is asked again only when no other one
+ * could help. Nothing is written that has not the right digest.
  */
 #ifndef ARCHIVER_RESTORE_H
 #define ARCHIVER_RESTORE_H
@@ -18,9 +23,7 @@
 #include "archiver/target.h"
 
 struct catalog;
-struct catalog_backup;
 struct err;
-struct manifest;
 
 struct restore_request {
 	struct target	 target;
@@ -30,6 +33,11 @@ struct restore_request {
 	/* About once a second; done and total are bytes; may be NULL. */
 	void		(*progress)(void *arg, uint64_t done, uint64_t total);
 	bool		(*cancelled)(void *arg);	/* may be NULL */
+	/*
+	 * Told of each repository, manifest and pack that could not be used,
+	 * in one line, by the caller's thread; may be NULL.
+	 */
+	void		(*warn)(void *arg, const char *text);
 	void		*arg;
 };
 
@@ -38,25 +46,20 @@ struct restore_result {
 	uint64_t	size;		/* bytes of files */
 	uint64_t	kept;		/* of these, found right by --delta */
 	uint64_t	files;
+	char		wal_start[32];	/* what it needs at least */
+	char		wal_stop[32];
+	int		repo;		/* from which it was read */
+	uint64_t	elsewhere;	/* pieces that had to come from others */
 };
 
 /*
- * The backup that a request means: the one named, or the newest from which
- * the recovery target can be reached: for a time, it must have ended before
- * it, as for an LSN; for a timeline, it must not be of a newer one. Returns
- * its manifest, which the caller ends with manifest_release().
- * ERR_NOT_FOUND says what there is.
+ * Restores a stanza from n repositories. The caller holds the stanza's
+ * restore lock. Errors: ERR_USAGE for a target that makes no sense, those of
+ * choose_backup(), target_check() and unpack_run(). When it is the backup
+ * that cannot be read, the hint names another one, if there is one.
  */
-int	restore_choose(const struct catalog *c,
-	    const struct restore_request *req, struct manifest *m,
+int	restore_run(const struct catalog *c, size_t n,
+	    const struct restore_request *req, struct restore_result *result,
 	    struct err *e) MUST_CHECK;
-
-/*
- * Restores. The caller holds the stanza's restore lock. Errors: ERR_USAGE
- * for a target that makes no sense, those of restore_choose(),
- * target_check() and unpack_run().
- */
-int	restore_run(const struct catalog *c, const struct restore_request *req,
-	    struct restore_result *result, struct err *e) MUST_CHECK;
 
 #endif /* ARCHIVER_RESTORE_H */

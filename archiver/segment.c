@@ -69,6 +69,29 @@ segment_parse(const char *file, struct segment_name *out)
 	return 0;
 }
 
+bool
+segment_size_is_legal(uint64_t size)
+{
+	return size >= SEGMENT_SIZE_MIN && size <= SEGMENT_SIZE_MAX &&
+	    (size & (size - 1)) == 0;
+}
+
+uint64_t
+segment_number(const struct segment_name *name, uint32_t size)
+{
+	return name->hi * ((UINT64_C(1) << 32) / size) + name->lo;
+}
+
+char *
+segment_name_of(char *out, uint32_t tli, uint64_t number, uint32_t size)
+{
+	uint64_t per_hi = (UINT64_C(1) << 32) / size;
+
+	snprintf(out, SEGMENT_FILE_MAX, "%08" PRIX32 "%08" PRIX32 "%08" PRIX32,
+	    tli, (uint32_t)(number / per_hi), (uint32_t)(number % per_hi));
+	return out;
+}
+
 int
 segment_header_parse(const void *bytes, size_t n, struct segment_header *out,
     struct err *e)
@@ -111,8 +134,7 @@ segment_check(const struct segment_name *name, const struct segment_header *h,
 {
 	uint64_t addr;
 
-	if (h->size < SEGMENT_SIZE_MIN || h->size > SEGMENT_SIZE_MAX ||
-	    (h->size & (h->size - 1)) != 0)
+	if (!segment_size_is_legal(h->size))
 		return err_set(e, ERR_FORMAT, "%s states a segment size of %"
 		    PRIu32 " bytes", name->file, h->size);
 	if (file_size != h->size)

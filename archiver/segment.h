@@ -38,6 +38,16 @@ struct segment_name {
 /* ERR_FORMAT for anything that PostgreSQL does not archive. */
 int	segment_parse(const char *file, struct segment_name *out) MUST_CHECK;
 
+/*
+ * The number of a segment, counted from the first of WAL, and its name by
+ * timeline and number; `out` has SEGMENT_FILE_MAX bytes. `size` is that of
+ * the segments, a power of two from SEGMENT_SIZE_MIN to SEGMENT_SIZE_MAX.
+ */
+bool	segment_size_is_legal(uint64_t size);
+uint64_t segment_number(const struct segment_name *, uint32_t size);
+char	*segment_name_of(char *out, uint32_t tli, uint64_t number,
+	    uint32_t size);
+
 /* What the first page says. */
 struct segment_header {
 	uint16_t	magic;

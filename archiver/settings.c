@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archiver/owner.h"
+#include "archiver/settings_check.h"
 #include "common/buf.h"
 #include "common/conf.h"
 #include "common/err.h"
@@ -29,6 +31,10 @@ static const struct opt_choice settings_types[] = {
 static const struct opt_choice settings_target_actions[] = {
 	{ "pause", TARGET_PAUSE, false }, { "promote", TARGET_PROMOTE, false },
 	{ "shutdown", TARGET_SHUTDOWN, false }, { NULL, 0, false }
+};
+static const struct opt_choice settings_backup_repos[] = {
+	{ "first", BACKUP_REPOS_FIRST, false },
+	{ "all", BACKUP_REPOS_ALL, false }, { NULL, 0, false }
 };
 static const struct opt_choice settings_archive_modes[] = {
 	{ "preserve", ARCHIVE_MODE_PRESERVE, false },
@@ -188,7 +194,30 @@ find(struct settings *s, const char *key, const struct opt_table **table,
 		return NULL;
 	*values = &s->repo[i - 1];
 	s->has_repo[i - 1] = true;
+	if (strcmp(o->name, "path") == 0 || strcmp(o->name, "type") == 0)
+		s->is_placed[i - 1] = true;
 	return o;
+}
+
+static int
+hint_unknown(const char *key, struct err *e)
+{
+	const struct opt_table *t = &settings_general_table;
+	const struct opt *o = opt_nearest(t, key);
+	char	near[64];
+
+	if (strncmp(key, "repo", 4) == 0 && isdigit((unsigned char)key[4]))
+		return err_hint(e, "repositories are repo1 to repo%d; "
+		    "homelab-archiver.ini(5) lists their options",
+		    SETTINGS_REPO_MAX);
+	if (strncmp(key, "pg", 2) == 0 && isdigit((unsigned char)key[2]))
+		return err_hint(e, "a stanza has one cluster here, pg1; "
+		    "homelab-archiver.ini(5) lists its options");
+	if (o != NULL)
+		return err_hint(e, "did you mean %s?", opt_key(t, o, 0, near,
+		    sizeof(near)));
+	return err_hint(e, "homelab-archiver.ini(5) lists the options; they "
+	    "are named as pgBackRest's");
 }
 
 /* A key of pgBackRest's that does nothing here. 0 if it is none of these. */
@@ -205,12 +234,29 @@ without_effect(struct level *l, const char *key, const char *where,
 	}
 	if (!is_one_of(later, ARRAY_LEN(later), key)) {
 		err_set(e, ERR_CONFIG, "%s: unknown option \"%s\"", where, key);
-		err_hint(e, "homelab-archiver.ini(5) lists the options; they are "
-		    "named as pgBackRest's");
-		return ERR_CONFIG;
+		return hint_unknown(key, e);
 	}
 	buf_printf(l->warnings, "%s: %s is not supported yet\n", where, key);
 	return 0;
+}
+
+/* The key as it was typed, where a table with a prefix has left its number
+ * out: "repo-type" becomes "repo2-type". */
+static void
+name_key(const struct opt_table *t, const struct opt *o, const char *key,
+    char *text, size_t size)
+{
+	char	 general[128], rest[1024];
+	char	*at;
+
+	if (t->prefix == NULL)
+		return;
+	opt_key(t, o, 0, general, sizeof(general));
+	at = strstr(text, general);
+	if (at == NULL)
+		return;
+	snprintf(rest, sizeof(rest), "%s", at + strlen(general));
+	snprintf(at, size - (size_t)(at - text), "%s%s", key, rest);
 }
 
 static int
@@ -236,11 +282,9 @@ apply(struct level *l, const char *key, const char *value, const char *where,
 	if (rc == 0 && opt_has_no_effect(t, o, values))
 		buf_printf(l->warnings, "%s: %s has no effect yet\n", where, key);
 	if (rc != 0) {
-		char hint[sizeof(e->hint)];
-
-		snprintf(hint, sizeof(hint), "%s", e->hint);
+		name_key(t, o, key, e->msg, sizeof(e->msg));
+		name_key(t, o, key, e->hint, sizeof(e->hint));
 		err_wrap(e, "%s", where);
-		err_hint(e, "%s", hint);
 	}
 	return rc;
 }
@@ -410,6 +454,48 @@ apply_outer(struct settings *s, const struct settings_source *src,
 	return rc;
 }
 
+/* Whether a key may stand more than once in a section. */
+static bool
+is_list(const char *key)
+{
+	const struct opt *o = opt_find(&settings_general_table, key, NULL);
+
+	return o != NULL && o->kind == OPT_KIND_LIST;
+}
+
+static int
+load_file(const char *path, struct conf *conf, struct err *e)
+{
+	int	rc = conf_load(path, conf, e);
+
+	if (rc == ERR_ACCESS)
+		owner_hint(e, path);
+	else if (rc == ERR_NOT_FOUND)
+		err_hint(e, "--config or HOMELAB_ARCHIVER_CONFIG names the "
+		    "file");
+	else if (rc == ERR_CONFIG && e->hint[0] == '\0')
+		err_hint(e, "a line is [section], key = value, or a comment "
+		    "that begins with #");
+	return rc;
+}
+
+static int
+no_such_repo(const struct settings *s, struct err *e)
+{
+	char	list[128] = "";
+	size_t	n = 0;
+	int	i;
+
+	for (i = 0; i < SETTINGS_REPO_MAX; i++) {
+		if (s->has_repo[i])
+			n += (size_t)snprintf(list + n, sizeof(list) - n,
+			    " repo%d", i + 1);
+	}
+	err_set(e, ERR_CONFIG, "repo%d is not configured", s->o.repo);
+	return err_hint(e, "%s has:%s", s->o.config,
+	    n == 0 ? " no repository" : list);
+}
+
 /*
  * Reads the file that `first` (environment and command line alone) names,
  * and applies everything in order.
@@ -426,11 +512,14 @@ load_all(struct settings *out, const struct settings *first,
 
 	if (strcmp(first->o.config, "/etc/homelab/archiver.ini") != 0 ||
 	    access(first->o.config, F_OK) == 0) {
-		rc = conf_load(first->o.config, &conf, e);
+		rc = load_file(first->o.config, &conf, e);
 		if (rc != 0)
 			return rc;
 	}
-	rc = apply_file(out, &conf, stanza, src->command, warnings, e);
+	out->has_section = stanza == NULL || conf_has_section(&conf, stanza);
+	rc = settings_check_file(&conf, is_list, e);
+	if (rc == 0)
+		rc = apply_file(out, &conf, stanza, src->command, warnings, e);
 	conf_release(&conf);
 	if (rc == 0)
 		rc = apply_outer(out, src, args, n, warnings, e);
@@ -440,11 +529,11 @@ load_all(struct settings *out, const struct settings *first,
 		    stanza, e);
 	if (rc != 0)
 		return rc;
+	memcpy(out->configured, out->has_repo, sizeof(out->configured));
 	if (out->o.repo != OPT_UNSET) {
 		if (out->o.repo > SETTINGS_REPO_MAX ||
 		    !out->has_repo[out->o.repo - 1])
-			return err_set(e, ERR_CONFIG,
-			    "repo%d is not configured", out->o.repo);
+			return no_such_repo(out, e);
 		for (i = 0; i < SETTINGS_REPO_MAX; i++)
 			out->has_repo[i] = i == out->o.repo - 1;
 	}
@@ -467,6 +556,8 @@ settings_load(struct settings *out, const struct settings_source *src,
 		rc = init_all(out, e);
 	if (rc == 0)
 		rc = load_all(out, &first, src, args, n, warnings, e);
+	if (rc == 0)
+		rc = settings_check(out, e);
 	if (rc != 0)
 		settings_release(out);
 	settings_release(&first);

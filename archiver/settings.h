@@ -22,6 +22,7 @@ struct buf;
 struct err;
 
 #define SETTINGS_REPO_MAX	8	/* repo1 … repo8 */
+#define SETTINGS_STANZA_MAX	64	/* characters of its name */
 
 enum settings_compression { COMPRESS_NONE, COMPRESS_LZ4, COMPRESS_LATER };
 enum settings_type {
@@ -29,6 +30,7 @@ enum settings_type {
 	TYPE_NONE, TYPE_PRESERVE, TYPE_STANDBY, TYPE_TIME, TYPE_XID, TYPE_LATER
 };
 enum settings_target_action { TARGET_PAUSE, TARGET_PROMOTE, TARGET_SHUTDOWN };
+enum settings_backup_repos { BACKUP_REPOS_FIRST, BACKUP_REPOS_ALL };
 enum settings_archive_mode { ARCHIVE_MODE_PRESERVE, ARCHIVE_MODE_OFF };
 enum settings_output { OUTPUT_TEXT, OUTPUT_JSON };
 enum settings_log_level {
@@ -68,6 +70,12 @@ struct settings {
 	/* Which repositories are configured; index 0 is repo1. If `repo` is
 	   given, only that one. */
 	bool			has_repo[SETTINGS_REPO_MAX];
+	/* Which of them have a path or a type of their own. */
+	bool			is_placed[SETTINGS_REPO_MAX];
+	/* The file has a section of this stanza; true without a stanza. */
+	bool			has_section;
+	/* The same without regard to `repo`. */
+	bool			configured[SETTINGS_REPO_MAX];
 };
 
 struct settings_source {
@@ -81,9 +89,10 @@ struct settings_source {
 /*
  * Reads everything. Positional arguments, the command among them, go to
  * args (room for argc), their number to *n. Warnings are appended to
- * `warnings`, one a line. Errors: ERR_CONFIG (file:line: …), ERR_USAGE (the
- * command line), ERR_NOT_YET, err_sys()'s for a file that was named and
- * cannot be read; that the default file is missing is no error.
+ * `warnings`, one a line. Errors: ERR_CONFIG (file:line: …; and what
+ * settings_check.h finds), ERR_USAGE (the command line), ERR_NOT_YET,
+ * err_sys()'s for a file that was named and cannot be read; that the default
+ * file is missing is no error.
  */
 int	settings_load(struct settings *out, const struct settings_source *,
 	    const char **args, int *n, struct buf *warnings, struct err *e)

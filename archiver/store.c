@@ -36,9 +36,12 @@ store_op_check(const struct store_op *op, const char *what, struct err *e)
 {
 	if (op->cancelled != NULL && op->cancelled(op->arg))
 		return err_set(e, ERR_CANCELLED, "%s: cancelled", what);
-	if (op->due != INT64_MAX && store_clock() >= op->due)
-		return err_set(e, ERR_TIMEOUT, "%s: no result in time", what);
-	return 0;
+	if (op->due == INT64_MAX || store_clock() < op->due)
+		return 0;
+	err_set(e, ERR_TIMEOUT, "%s: no result in time", what);
+	return err_hint(e, "the repository does not answer: is it overloaded, "
+	    "or the network cut? io-timeout and archive-timeout set how long "
+	    "to wait");
 }
 
 /* A prefix may be empty and may end in a slash or within a name. */
@@ -166,9 +169,22 @@ store_remove(struct store *s, const char *key, const struct store_limits *l,
 }
 
 int
-store_check(struct store *s, const struct store_limits *l, struct err *e)
+store_sweep(struct store *s, const struct store_sweep *sweep,
+    const struct store_limits *l, struct err *e)
+{
+	struct store_op op = op_begin(l);
+	int		rc = check_key(sweep->prefix, true, e);
+
+	if (rc != 0 || s->ops->sweep == NULL)
+		return rc;
+	return s->ops->sweep(s, sweep, &op, e);
+}
+
+int
+store_check(struct store *s, uint64_t room, const struct store_limits *l,
+    struct err *e)
 {
 	struct store_op op = op_begin(l);
 
-	return s->ops->check(s, &op, e);
+	return s->ops->check(s, room, &op, e);
 }

@@ -18,9 +18,9 @@
  * threads of its own.
  *
  * What every call may return besides what its comment names: ERR_TIMEOUT,
- * ERR_CANCELLED, ERR_AUTH (wrong credentials), ERR_ACCESS, ERR_CONNECT,
- * ERR_STORE (anything else of the store's side), ERR_NOMEM, ERR_USAGE (a
- * key that is not one).
+ * ERR_CANCELLED, ERR_AUTH (wrong credentials), ERR_CLOCK, ERR_ACCESS,
+ * ERR_CONNECT, ERR_STORE (anything else of the store's side), ERR_NOMEM,
+ * ERR_USAGE (a key that is not one).
  */
 #ifndef ARCHIVER_STORE_H
 #define ARCHIVER_STORE_H
@@ -117,11 +117,29 @@ int	store_remove(struct store *, const char *key,
 	    const struct store_limits *, struct err *) MUST_CHECK;
 
 /*
- * Whether the store can be reached and this bucket or directory is there:
- * the errors of a listing, with hints for people.
+ * Removes (remove == false: only names) what writers that were killed left
+ * below prefix: files under hidden names, which no listing shows. Only those
+ * not written after `before` (seconds since 1970) whose writer is gone;
+ * each() is told of every one, with its hidden key. Nothing where a put
+ * leaves no traces (S3). Returns as store_list().
  */
-int	store_check(struct store *, const struct store_limits *, struct err *)
-	    MUST_CHECK;
+struct store_sweep {
+	const char	*prefix;
+	int64_t		 before;
+	bool		 remove;
+	int		(*each)(void *arg, const struct store_entry *);
+	void		*arg;
+};
+int	store_sweep(struct store *, const struct store_sweep *,
+	    const struct store_limits *, struct err *) MUST_CHECK;
+
+/*
+ * Whether the store can be reached, this bucket or directory is there, and
+ * (where that can be known: a directory's file system) `room` bytes fit: the
+ * errors of a listing and of a put, with hints for people.
+ */
+int	store_check(struct store *, uint64_t room, const struct store_limits *,
+	    struct err *) MUST_CHECK;
 
 /*
  * A directory, made on the first put. Its parent must exist, so that a
@@ -132,6 +150,7 @@ int	store_dir_open(struct store **out, const char *root, struct err *)
 
 /* S3 through libs3; borrowed for the call. */
 struct store_s3_config {
+	int		 repo;		/* its number, for messages */
 	const char	*endpoint;	/* http://host:port or host[:port] */
 	const char	*bucket;
 	const char	*path;		/* prefix of all keys, may be "/" */
@@ -171,8 +190,11 @@ struct store_ops {
 		    void *arg, const struct store_op *, struct err *);
 	int	(*remove)(struct store *, const char *key,
 		    const struct store_op *, struct err *);
-	int	(*check)(struct store *, const struct store_op *,
-		    struct err *);
+	int	(*check)(struct store *, uint64_t room,
+		    const struct store_op *, struct err *);
+	/* NULL: a put that was cut off leaves nothing behind. */
+	int	(*sweep)(struct store *, const struct store_sweep *,
+		    const struct store_op *, struct err *);
 };
 
 /* The first member of every back end's struct. */

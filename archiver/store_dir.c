@@ -8,10 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "archiver/durable.h"
+#include "archiver/owner.h"
 #include "common/err.h"
+#include "common/text.h"
 
 #define CHUNK	((size_t)1 << 20)
 
@@ -46,11 +49,11 @@ failed(struct store_dir *s, int errnum, const char *what, const char *path,
 	if (errnum == ENOENT && stat(s->root, &st) != 0) {
 		err_set(e, ERR_STORE, "the repository directory %s is not there",
 		    s->root);
-		err_hint(e, "mount it, or correct repo-path; "
-		    "stanza-create makes a new repository");
+		err_hint(e, "is its file system mounted, and repoN-path right? "
+		    "only for a new repository: stanza-create makes it");
 		return ERR_STORE;
 	}
-	return err_sys(e, errnum, "cannot %s %s", what, path);
+	return owner_error(e, errnum, what, path);
 }
 
 static void
@@ -89,6 +92,18 @@ copy_part(struct durable *d, const struct store_part *part,
 	return rc;
 }
 
+/* A full repository stops the archive, and then pg_wal fills, too. */
+static int
+hint_full(const struct store_dir *s, int rc, struct err *e)
+{
+	if (rc == ERR_NOSPACE) {
+		err_hint(e, "make room on the file system of %s (df -h, "
+		    "quota): expire removes what retention gives up; "
+		    "meanwhile PostgreSQL keeps its WAL", s->root);
+	}
+	return rc;
+}
+
 static int
 dir_put(struct store *base, const char *key, const struct store_part *parts,
     size_t n, const struct store_op *op, struct err *e)
@@ -106,18 +121,18 @@ dir_put(struct store *base, const char *key, const struct store_part *parts,
 	if (rc == ERR_NOT_FOUND) {
 		err_set(e, ERR_STORE, "the directory of %s is not there",
 		    s->root);
-		err_hint(e, "mount it, or correct repo-path");
+		err_hint(e, "is its file system mounted, and repoN-path right?");
 		return ERR_STORE;
 	}
 	if (rc != 0)
-		return rc;
+		return hint_full(s, rc, e);
 	for (i = 0; i < n && rc == 0; i++)
 		rc = copy_part(&d, &parts[i], op, e);
-	if (rc != 0) {
+	if (rc == 0)
+		rc = durable_commit(&d, e);
+	else
 		durable_abort(&d);
-		return rc;
-	}
-	return durable_commit(&d, e);
+	return hint_full(s, rc, e);
 }
 
 static int
@@ -141,7 +156,7 @@ dir_read(struct store *base, const char *key, uint64_t offset, size_t n,
 		k = pread(fd, chunk, all ? CHUNK : MIN(CHUNK, n),
 		    (off_t)offset);
 		if (k < 0) {
-			rc = err_sys(e, errno, "cannot read %s", path);
+			rc = owner_error(e, errno, "read", path);
 			break;
 		}
 		if (k == 0)
@@ -186,9 +201,59 @@ struct walk {
 	void		 *arg;
 	const struct store_op *op;
 	struct err	 *e;
+	/* Not NULL: hidden leftovers are wanted, and no objects. */
+	const struct store_sweep *sweep;
 };
 
 static int	walk_dir(struct walk *w, const char *dir);
+
+/* Removes a file, and directories that became empty, up to the root. */
+static int
+remove_path(struct store_dir *s, char *path, struct err *e)
+{
+	char	*slash;
+
+	if (unlink(path) != 0)
+		return failed(s, errno, "remove", path, e);
+	while ((slash = strrchr(path, '/')) != NULL &&
+	    (size_t)(slash - path) > strlen(s->root)) {
+		*slash = '\0';
+		if (rmdir(path) != 0)
+			break;
+	}
+	return 0;
+}
+
+/* A hidden name in a sweep; its writer may be at work on it. */
+static int
+sweep_name(struct walk *w, const char *dir, const char *name)
+{
+	struct store_entry entry = { NULL, 0, 0, false };
+	struct stat	   st;
+	char		   key[STORE_KEY_MAX + 256 + 2];
+	char		   path[DURABLE_PATH_MAX];
+	int		   fd, rc = 0;
+
+	if (strncmp(name, DURABLE_TMP, strlen(DURABLE_TMP)) != 0)
+		return 0;
+	snprintf(key, sizeof(key), "%s%s", dir, name);
+	path_of(w->s, key, path);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)			/* finished meanwhile */
+		return errno == ENOENT ? 0 :
+		    failed(w->s, errno, "open", path, w->e);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_mtime <= w->sweep->before && !durable_has_writer(fd)) {
+		entry.key = key;
+		entry.size = (uint64_t)st.st_size;
+		entry.mtime = st.st_mtime;
+		rc = w->each(w->arg, &entry);
+		if (rc == 0 && w->sweep->remove)
+			rc = remove_path(w->s, path, w->e);
+	}
+	close(fd);
+	return rc == ERR_NOT_FOUND ? 0 : rc;
+}
 
 /* One name in a directory of keys `dir` ("" or ending in a slash). */
 static int
@@ -201,7 +266,7 @@ walk_name(struct walk *w, const char *dir, const char *name)
 	size_t		   plen = strlen(w->prefix), klen;
 
 	if (name[0] == '.')
-		return 0;
+		return w->sweep == NULL ? 0 : sweep_name(w, dir, name);
 	snprintf(key, sizeof(key) - 1, "%s%s", dir, name);
 	klen = strlen(key);
 	if (strncmp(key, w->prefix, MIN(klen, plen)) != 0)
@@ -218,7 +283,7 @@ walk_name(struct walk *w, const char *dir, const char *name)
 		if (!w->delimited || klen + 1 <= plen)
 			return walk_dir(w, key);
 		entry.is_prefix = true;
-	} else if (klen < plen) {
+	} else if (klen < plen || w->sweep != NULL) {
 		return 0;
 	}
 	entry.key = key;
@@ -258,19 +323,37 @@ walk_dir(struct walk *w, const char *dir)
 	return rc;
 }
 
+/* Begins as deep as the prefix allows. */
+static int
+walk(struct walk *w)
+{
+	char	    dir[STORE_KEY_MAX + 1];
+	const char *slash = strrchr(w->prefix, '/');
+
+	snprintf(dir, sizeof(dir), "%.*s",
+	    slash == NULL ? 0 : (int)(slash - w->prefix) + 1, w->prefix);
+	return walk_dir(w, dir);
+}
+
 static int
 dir_list(struct store *base, const char *prefix, bool delimited,
     int (*each)(void *, const struct store_entry *), void *arg,
     const struct store_op *op, struct err *e)
 {
-	struct walk w = { self(base), prefix, delimited, each, arg, op, e };
-	char	    dir[STORE_KEY_MAX + 1];
-	const char *slash = strrchr(prefix, '/');
+	struct walk w = { self(base), prefix, delimited, each, arg, op, e,
+	    NULL };
 
-	/* Begin as deep as the prefix allows. */
-	snprintf(dir, sizeof(dir), "%.*s",
-	    slash == NULL ? 0 : (int)(slash - prefix) + 1, prefix);
-	return walk_dir(&w, dir);
+	return walk(&w);
+}
+
+static int
+dir_sweep(struct store *base, const struct store_sweep *sweep,
+    const struct store_op *op, struct err *e)
+{
+	struct walk w = { self(base), sweep->prefix, false, sweep->each,
+	    sweep->arg, op, e, sweep };
+
+	return walk(&w);
 }
 
 static int
@@ -278,35 +361,39 @@ dir_remove(struct store *base, const char *key, const struct store_op *op,
     struct err *e)
 {
 	struct store_dir *s = self(base);
-	char		  path[DURABLE_PATH_MAX], *slash;
+	char		  path[DURABLE_PATH_MAX];
 
 	(void)op;
 	path_of(s, key, path);
-	if (unlink(path) != 0)
-		return failed(s, errno, "remove", path, e);
-	/* Directories that became empty go too, up to the root. */
-	while ((slash = strrchr(path, '/')) != NULL &&
-	    (size_t)(slash - path) > strlen(s->root)) {
-		*slash = '\0';
-		if (rmdir(path) != 0)
-			break;
-	}
-	return 0;
+	return remove_path(s, path, e);
 }
 
 static int
-dir_check(struct store *base, const struct store_op *op, struct err *e)
+dir_check(struct store *base, uint64_t room, const struct store_op *op,
+    struct err *e)
 {
 	struct store_dir *s = self(base);
+	struct statvfs	  fs;
+	char		  left[TEXT_NUMBER_MAX], needed[TEXT_NUMBER_MAX];
+	uint64_t	  bytes;
 
 	(void)op;
 	if (access(s->root, R_OK | W_OK | X_OK) != 0)
 		return failed(s, errno, "use", s->root, e);
-	return 0;
+	if (statvfs(s->root, &fs) != 0)
+		return failed(s, errno, "look at", s->root, e);
+	bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (bytes >= room)
+		return 0;
+	return hint_full(s, err_set(e, ERR_NOSPACE, "the file system of %s "
+	    "has %s left, and %s are needed", s->root,
+	    text_print_size_short((int64_t)bytes, left),
+	    text_print_size_short((int64_t)room, needed)), e);
 }
 
 static const struct store_ops dir_ops = {
-	dir_close, dir_put, dir_read, dir_head, dir_list, dir_remove, dir_check
+	dir_close, dir_put, dir_read, dir_head, dir_list, dir_remove, dir_check,
+	dir_sweep
 };
 
 int

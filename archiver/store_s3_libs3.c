@@ -20,13 +20,20 @@
 #include <unistd.h>
 
 #include "archiver/md5.h"
+#include "archiver/s3error.h"
+#include "archiver/s3list.h"
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/text.h"
 
 #define TRIES		6
+#define PUT_TRIES	3
 #define PAUSE_MS	100	/* before the second try; doubles */
 #define TURN_MS		100	/* how often a cancellation is looked for */
 #define PAGE		1000	/* keys a listing asks for at once */
+#define PAGE_BYTES	((size_t)16 << 20)
+#define ETAG_MAX	64
+#define URL_MAX		3072
 
 struct slot {
 	S3RequestContext *context;
@@ -35,6 +42,7 @@ struct slot {
 
 struct store_s3 {
 	struct store	 base;
+	int		 repo;		/* its number, for messages */
 	S3BucketContext	 bucket;
 	char		*host, *bucket_name, *key, *secret;
 	char		 prefix[256];	/* "" or ends in a slash */
@@ -44,6 +52,8 @@ struct store_s3 {
 
 /* One request, on the stack of the thread that makes it. */
 struct request {
+	/* Whether a success is one: if not, it is asked again. May be NULL. */
+	int		(*accept)(struct request *, const void *extra);
 	S3Status	 status;
 	bool		 done;
 	char		 details[256];	/* what the server said */
@@ -58,10 +68,10 @@ struct request {
 	void		*arg;
 	uint64_t	 received;	/* of all tries */
 	uint64_t	 began, length;	/* of this try */
-	/* list: what came, page by page */
+	char		 etag[ETAG_MAX];
+	uint64_t	 most;		/* bytes that were asked for, 0: all */
+	/* list: the answer as it came */
 	struct buf	 page;
-	bool		 truncated;
-	char		 marker[1100];
 };
 
 static struct store_s3 *
@@ -88,6 +98,8 @@ on_properties(const S3ResponseProperties *p, void *arg)
 	struct request *r = arg;
 
 	r->length = p->contentLength;
+	snprintf(r->etag, sizeof(r->etag), "%s", p->eTag == NULL ? "" :
+	    p->eTag);
 	return S3StatusOK;
 }
 
@@ -140,50 +152,13 @@ on_get(int size, const char *buffer, void *arg)
 {
 	struct request *r = arg;
 
-	r->result = r->sink(r->arg, buffer, (size_t)size, r->e);
+	if (r->most != 0 && (uint64_t)size > r->most - r->received)
+		r->result = err_set(r->e, ERR_STORE, "the server sends more "
+		    "than it was asked for");
+	else
+		r->result = r->sink(r->arg, buffer, (size_t)size, r->e);
 	r->received += (uint64_t)size;
 	return r->result == 0 ? S3StatusOK : S3StatusAbortedByCallback;
-}
-
-/* A line of a listing as it waits in the page; the key follows. */
-struct line {
-	uint64_t	size;
-	int64_t		mtime;
-	bool		is_prefix;
-};
-
-static void
-add_line(struct request *r, const char *key, uint64_t size, int64_t mtime,
-    bool is_prefix)
-{
-	struct line l;
-
-	memset(&l, 0, sizeof(l));
-	l.size = size;
-	l.mtime = mtime;
-	l.is_prefix = is_prefix;
-	buf_append(&r->page, &l, sizeof(l));
-	buf_append_cstr(&r->page, key);
-	if (strcmp(key, r->marker) > 0)
-		snprintf(r->marker, sizeof(r->marker), "%s", key);
-}
-
-static S3Status
-on_list(int truncated, const char *next_marker, int n,
-    const S3ListBucketContent *c, int prefix_n, const char **prefixes,
-    void *arg)
-{
-	struct request *r = arg;
-	int	i;
-
-	for (i = 0; i < n; i++)
-		add_line(r, c[i].key, c[i].size, c[i].lastModified, false);
-	for (i = 0; i < prefix_n; i++)
-		add_line(r, prefixes[i], 0, 0, true);
-	r->truncated = truncated != 0;
-	if (next_marker != NULL && *next_marker != '\0')
-		snprintf(r->marker, sizeof(r->marker), "%s", next_marker);
-	return S3StatusOK;
 }
 
 static const S3ResponseHandler response_handler = {
@@ -277,81 +252,48 @@ drive(struct store_s3 *s, struct slot *slot, struct request *r,
 
 /* --- What an answer means. --- */
 
-static bool
-is_version2_refused(const struct request *r)
+static enum s3error_kind
+kind_of(S3Status status)
 {
-	return strstr(r->details, "AWS4-HMAC-SHA256") != NULL ||
-	    strstr(r->details, "authorization mechanism") != NULL ||
-	    strstr(r->details, "uthorization type") != NULL;
-}
-
-static bool
-is_full(const struct request *r)
-{
-	return strstr(r->details, "free drive") != NULL ||
-	    strstr(r->details, "free disk") != NULL ||
-	    strstr(r->details, "uota") != NULL;
+	switch ((int)status) {
+	case S3StatusErrorNoSuchBucket:
+		return S3ERROR_NO_BUCKET;
+	case S3StatusErrorNoSuchKey:
+	case S3StatusHttpErrorNotFound:
+		return S3ERROR_NO_KEY;
+	case S3StatusErrorInvalidAccessKeyId:
+	case S3StatusErrorSignatureDoesNotMatch:
+	case S3StatusErrorAccessDenied:
+	case S3StatusHttpErrorForbidden:
+		return S3ERROR_REFUSED;
+	case S3StatusErrorRequestTimeTooSkewed:
+		return S3ERROR_SKEWED;
+	case S3StatusNameLookupError:
+		return S3ERROR_NO_NAME;
+	case S3StatusFailedToConnect:
+		return S3ERROR_NO_CONNECTION;
+	default:
+		return S3ERROR_OTHER;
+	}
 }
 
 static int
 explain(struct store_s3 *s, const struct request *r, const char *what,
     struct err *e)
 {
-	const char *say = r->details[0] != '\0' ? r->details :
-	    S3_get_status_name(r->status);
+	const struct s3error_place place = { s->repo, s->host, s->bucket_name,
+	    s->base.name };
 
-	if (is_version2_refused(r)) {
-		err_set(e, ERR_AUTH, "%s: the server refuses signatures of "
-		    "version 2: %s", s->base.name, say);
-		err_hint(e, "repo1-s3-transport=libs3 can only sign so; "
-		    "sigv4 is not supported yet");
-		return ERR_AUTH;
-	}
-	switch ((int)r->status) {
-	case S3StatusErrorNoSuchBucket:
-		err_set(e, ERR_STORE, "bucket %s does not exist at %s",
-		    s->bucket_name, s->host);
-		err_hint(e, "create it, or correct repo1-s3-bucket");
-		return ERR_STORE;
-	case S3StatusErrorNoSuchKey:
-	case S3StatusHttpErrorNotFound:
-		return err_set(e, ERR_NOT_FOUND, "%s: %s is not there",
-		    s->base.name, what);
-	case S3StatusErrorInvalidAccessKeyId:
-	case S3StatusErrorSignatureDoesNotMatch:
-	case S3StatusErrorAccessDenied:
-	case S3StatusHttpErrorForbidden:
-		err_set(e, ERR_AUTH, "%s refuses the credentials: %s",
-		    s->base.name, say);
-		err_hint(e, "check repo1-s3-key and repo1-s3-key-secret, and "
-		    "that they may read and write the bucket");
-		return ERR_AUTH;
-	case S3StatusErrorRequestTimeTooSkewed:
-		err_set(e, ERR_AUTH, "%s: the clocks differ: %s", s->base.name,
-		    say);
-		err_hint(e, "set the clock of this host or of the server");
-		return ERR_AUTH;
-	case S3StatusNameLookupError:
-	case S3StatusFailedToConnect:
-		err_set(e, ERR_CONNECT, "cannot connect to %s: %s", s->host,
-		    S3_get_status_name(r->status));
-		err_hint(e, "is the S3 server running, and repo1-s3-endpoint "
-		    "right?");
-		return ERR_CONNECT;
-	default:
-		break;
-	}
-	if (is_full(r))
-		return err_set(e, ERR_NOSPACE, "%s is full: %s", s->base.name,
-		    say);
-	return err_set(e, ERR_STORE, "%s: %s: %s", s->base.name, what, say);
+	return s3error_set(&place, kind_of(r->status), what,
+	    r->details[0] != '\0' ? r->details :
+	    S3_get_status_name(r->status), e);
 }
 
 /* What another try may mend. */
 static bool
 is_passing(const struct request *r)
 {
-	if (is_full(r))
+	if (s3error_is_full(r->details))
 		return false;
 	switch ((int)r->status) {
 	case S3StatusHttpErrorUnknown:
@@ -422,9 +364,11 @@ perform(struct store_s3 *s, begin_fn *begin, const char *key,
 		if (r->result != 0)
 			return r->result;
 		if (r->status == S3StatusOK)
-			return 0;
-		rc = explain(s, r, key, r->e);
-		if (!is_passing(r) || try == TRIES)
+			rc = r->accept == NULL ? 0 : r->accept(r, extra);
+		else
+			rc = explain(s, r, key, r->e);
+		if (rc == 0 || try == TRIES ||
+		    (r->status != S3StatusOK && !is_passing(r)))
 			return rc;
 		last = *r->e;
 		if (pause_before(try, op, s->base.name, r->e) != 0) {
@@ -486,21 +430,6 @@ md5_of(struct request *r, size_t n, struct put_extra *x)
 	return rc == 0 ? 0 : err_set(r->e, rc, "cannot compute an MD5");
 }
 
-static int
-s3_put(struct store *base, const char *key, const struct store_part *parts,
-    size_t n, const struct store_op *op, struct err *e)
-{
-	struct store_s3 *s = self(base);
-	struct request	 r = { .parts = parts, .part_n = n, .e = e };
-	struct put_extra x;
-	char		 full[1024];
-	int		 rc;
-
-	full_key(s, key, full);
-	rc = md5_of(&r, n, &x);
-	return rc != 0 ? rc : perform(s, begin_put, full, &r, &x, op);
-}
-
 struct read_extra {
 	uint64_t	offset;
 	size_t		n;
@@ -529,7 +458,7 @@ s3_read(struct store *base, const char *key, uint64_t offset, size_t n,
 {
 	struct store_s3 *s = self(base);
 	struct read_extra x = { offset, n };
-	struct request	 r = { .sink = sink, .arg = arg, .e = e };
+	struct request	 r = { .sink = sink, .arg = arg, .e = e, .most = n };
 	char		 full[1024];
 	int		 try, rc;
 
@@ -559,8 +488,8 @@ begin_head(struct store_s3 *s, struct slot *slot, const char *key,
 	S3_head_object(&s->bucket, key, slot->context, &response_handler, r);
 }
 
-static int	s3_check(struct store *, const struct store_op *,
-		    struct err *);
+static int	s3_check(struct store *, uint64_t room,
+		    const struct store_op *, struct err *);
 
 static int
 s3_head(struct store *base, const char *key, uint64_t *size,
@@ -580,57 +509,207 @@ s3_head(struct store *base, const char *key, uint64_t *size,
 		return rc;
 	/* A HEAD has no body that says whether it is key or bucket. */
 	not_found = *e;
-	rc = s3_check(base, op, e);
+	rc = s3_check(base, 0, op, e);
 	if (rc == 0)
 		*e = not_found;
 	return rc == 0 ? ERR_NOT_FOUND : rc;
 }
 
+/* Read back: a store that encrypts has ETags of its own. */
+static int
+to_md5(void *arg, const void *bytes, size_t n, struct err *e)
+{
+	(void)e;
+	md5_add(arg, bytes, n);
+	return 0;
+}
+
+static int
+read_back(struct store *base, const char *key, const struct put_extra *x,
+    bool *same, const struct store_op *op, struct err *e)
+{
+	struct md5	*m = md5_new();
+	char		 text[MD5_TEXT_MAX];
+	int		 rc, ended;
+
+	rc = m == NULL ? ERR_NOMEM :
+	    s3_read(base, key, 0, 0, to_md5, m, op, e);
+	ended = md5_text(m, text);
+	if (rc == 0 || m == NULL)
+		rc = ended == 0 ? 0 : err_set(e, ended, "cannot compute an MD5");
+	*same = rc == 0 && strcmp(text, x->md5) == 0;
+	return rc;
+}
+
+/*
+ * libs3 does not show what a PUT was answered, beyond 200: an answer that
+ * was meant for another request, or that something between made up, looks
+ * the same. What the store says that it has is what counts.
+ */
+static int
+confirm_put(struct store *base, const char *key, const struct put_extra *x,
+    bool *same, const struct store_op *op, struct err *e)
+{
+	struct request	 r = { .e = e };
+	char		 full[1024], etag[MD5_TEXT_MAX];
+	int		 rc;
+
+	full_key(self(base), key, full);
+	rc = perform(self(base), begin_head, full, &r, NULL, op);
+	*same = rc == 0 && r.length == x->len &&
+	    md5_of_etag(r.etag, etag) && strcmp(etag, x->md5) == 0;
+	if (rc == ERR_NOT_FOUND)
+		return 0;
+	return rc != 0 || *same || r.length != x->len ? rc :
+	    read_back(base, key, x, same, op, e);
+}
+
+static int
+s3_put(struct store *base, const char *key, const struct store_part *parts,
+    size_t n, const struct store_op *op, struct err *e)
+{
+	struct store_s3 *s = self(base);
+	struct request	 r = { .parts = parts, .part_n = n, .e = e };
+	struct put_extra x;
+	char		 full[1024];
+	bool		 same = false;
+	int		 try, rc;
+
+	full_key(s, key, full);
+	rc = md5_of(&r, n, &x);
+	for (try = 0; try < PUT_TRIES && rc == 0; try++) {
+		rc = perform(s, begin_put, full, &r, &x, op);
+		if (rc == 0)
+			rc = confirm_put(base, key, &x, &same, op, e);
+		if (rc == 0 && same)
+			return 0;
+	}
+	return rc != 0 ? rc : err_set(e, ERR_STORE, "%s took %s and does not "
+	    "have it", base->name, key);
+}
+
+/*
+ * S3_list_bucket() reports no broken transfer and no error inside of a 200:
+ * both look like a listing that is complete. So the answer is fetched as it
+ * is, and judged by s3list. libs3 gets no parameters through S3_get_object():
+ * they stand in what it takes for the name of the host. The path behind it
+ * ends up as the value of a last parameter that means nothing, and is what
+ * gets signed, which for a listing is the bucket alone in version 2.
+ */
 struct list_extra {
-	const char	*marker;
-	bool		 delimited;
+	struct s3list_query query;
 	int		 max;
 };
+
+static void
+append_encoded(struct buf *b, const char *s)
+{
+	for (; *s != '\0'; s++) {
+		if (text_is_digit(*s) || (*s >= 'a' && *s <= 'z') ||
+		    (*s >= 'A' && *s <= 'Z') || strchr("-_.~/", *s) != NULL)
+			buf_append(b, s, 1);
+		else
+			buf_printf(b, "%%%02X", (unsigned)(unsigned char)*s);
+	}
+}
 
 static void
 begin_list(struct store_s3 *s, struct slot *slot, const char *prefix,
     struct request *r, const void *extra)
 {
-	static const S3ListBucketHandler handler = {
-		{ on_properties, on_complete }, on_list
+	static const S3GetObjectHandler handler = {
+		{ on_properties, on_complete }, on_get
 	};
 	const struct list_extra *x = extra;
+	S3GetConditions any = { -1, -1, NULL, NULL };
+	S3BucketContext bucket = s->bucket;
+	bool		host_style = bucket.uriStyle == S3UriStyleVirtualHost;
+	char		key[256];
+	struct buf	host = { .max = URL_MAX };
 
+	if (host_style)
+		buf_printf(&host, "%s.%s/", s->bucket_name, s->host);
+	else
+		buf_printf(&host, "%s/%s", s->host, s->bucket_name);
+	buf_append_str(&host, "?prefix=");
+	append_encoded(&host, prefix);
+	buf_append_str(&host, "&marker=");
+	append_encoded(&host, x->query.marker);
+	buf_printf(&host, "%s&max-keys=%d&homelab=",
+	    x->query.delimited ? "&delimiter=/" : "", x->max);
+	bucket.hostName = buf_cstr(&host);
+	bucket.bucketName = NULL;
+	bucket.uriStyle = S3UriStylePath;
+	snprintf(key, sizeof(key), "%s%s", s->bucket_name,
+	    host_style ? "/" : "");
 	buf_clear(&r->page);
-	r->marker[0] = '\0';
-	r->truncated = false;
-	S3_list_bucket(&s->bucket, prefix, x->marker,
-	    x->delimited ? "/" : NULL, x->max, slot->context, &handler, r);
+	r->received = 0;
+	S3_get_object(&bucket, key, &any, 0, 0, slot->context, &handler, r);
+	buf_release(&host);
 }
 
-/* Hands a page to the caller, without the repository's prefix. */
 static int
-deliver(struct store_s3 *s, struct request *r,
-    int (*each)(void *, const struct store_entry *), void *arg)
+to_page(void *arg, const void *bytes, size_t n, struct err *e)
 {
-	struct store_entry entry;
-	struct line	   l;
-	size_t		   skip = strlen(s->prefix);
-	const char	  *key;
-	int		   rc = 0;
+	struct request	*r = arg;
 
-	while (rc == 0 && buf_len(&r->page) > sizeof(l)) {
-		memcpy(&l, buf_bytes(&r->page), sizeof(l));
-		key = buf_bytes(&r->page) + sizeof(l);
-		entry.size = l.size;
-		entry.mtime = l.mtime;
-		entry.is_prefix = l.is_prefix;
-		entry.key = key + skip;
-		if (strncmp(key, s->prefix, skip) == 0)
-			rc = each(arg, &entry);
-		buf_consume(&r->page, sizeof(l) + strlen(key) + 1);
-	}
-	return rc;
+	buf_append(&r->page, bytes, n);
+	return buf_failed(&r->page) ? err_set(e, ERR_NOMEM,
+	    "no memory for a listing") : 0;
+}
+
+static int
+no_entry(void *arg, const struct s3list_entry *entry)
+{
+	(void)arg;
+	(void)entry;
+	return 0;
+}
+
+static int
+accept_list(struct request *r, const void *extra)
+{
+	const struct list_extra *x = extra;
+	char	next[S3LIST_KEY_MAX + 1];
+	bool	truncated;
+
+	if (s3list_parse(buf_bytes(&r->page), buf_len(&r->page), &x->query,
+	    no_entry, NULL, &truncated, next, r->e) == 0)
+		return 0;
+	r->e->code = ERR_STORE;
+	return ERR_STORE;
+}
+
+/* What a page's entries are handed to, without the repository's prefix. */
+struct deliver {
+	int	(*each)(void *, const struct store_entry *);
+	void	*arg;
+	size_t	 skip;
+};
+
+static int
+deliver(void *arg, const struct s3list_entry *e)
+{
+	const struct deliver *d = arg;
+	const struct store_entry entry = { e->key + d->skip, e->size, e->mtime,
+	    e->is_prefix };
+
+	return d->each(d->arg, &entry);
+}
+
+static int
+list_page(struct store_s3 *s, struct request *r, const struct list_extra *x,
+    const struct store_op *op)
+{
+	int rc;
+
+	r->accept = accept_list;
+	r->sink = to_page;
+	r->arg = r;
+	r->page.max = PAGE_BYTES;
+	rc = perform(s, begin_list, x->query.prefix, r, x, op);
+	return rc != ERR_NOT_FOUND ? rc : err_set(r->e, ERR_STORE,
+	    "%s cannot be listed", s->base.name);
 }
 
 static int
@@ -640,23 +719,23 @@ s3_list(struct store *base, const char *prefix, bool delimited,
 {
 	struct store_s3 *s = self(base);
 	struct request	 r = { .e = e };
-	char		 full[1024], marker[1100] = "";
-	struct list_extra x = { NULL, delimited, PAGE };
-	int		 rc;
+	struct deliver	 d = { each, arg, strlen(s->prefix) };
+	char		 full[1024], marker[S3LIST_KEY_MAX + 1] = "";
+	char		 next[S3LIST_KEY_MAX + 1];
+	struct list_extra x = { { full, marker, delimited }, PAGE };
+	bool		 more = true;
+	int		 rc = 0;
 
 	full_key(s, prefix, full);
-	do {
-		rc = perform(s, begin_list, full, &r, &x, op);
-		if (rc == ERR_NOT_FOUND)
-			rc = err_set(e, ERR_STORE, "%s cannot be listed",
-			    base->name);
-		if (rc == 0 && buf_failed(&r.page))
-			rc = err_set(e, ERR_NOMEM, "no memory for a listing");
-		snprintf(marker, sizeof(marker), "%s", r.marker);
-		x.marker = marker;
+	while (rc == 0 && more) {
+		rc = list_page(s, &r, &x, op);
 		if (rc == 0)
-			rc = deliver(s, &r, each, arg);
-	} while (rc == 0 && r.truncated && marker[0] != '\0');
+			rc = s3list_parse(buf_bytes(&r.page),
+			    buf_len(&r.page), &x.query, deliver, &d, &more,
+			    next, e);
+		if (rc == 0)
+			memcpy(marker, next, sizeof(marker));
+	}
 	buf_release(&r.page);
 	return rc;
 }
@@ -682,17 +761,18 @@ s3_remove(struct store *base, const char *key, const struct store_op *op,
 }
 
 static int
-s3_check(struct store *base, const struct store_op *op, struct err *e)
+s3_check(struct store *base, uint64_t room, const struct store_op *op,
+    struct err *e)
 {
 	struct store_s3 *s = self(base);
 	struct request	 r = { .e = e };
-	struct list_extra x = { NULL, false, 1 };
+	struct list_extra x = { { s->prefix, "", false }, 1 };
 	int		 rc;
 
-	rc = perform(s, begin_list, s->prefix, &r, &x, op);
+	(void)room;	/* S3 does not say */
+	rc = list_page(s, &r, &x, op);
 	buf_release(&r.page);
-	return rc == ERR_NOT_FOUND ? err_set(e, ERR_STORE,
-	    "%s cannot be listed", base->name) : rc;
+	return rc;
 }
 
 static void
@@ -716,7 +796,8 @@ s3_close(struct store *base)
 }
 
 static const struct store_ops s3_ops = {
-	s3_close, s3_put, s3_read, s3_head, s3_list, s3_remove, s3_check
+	s3_close, s3_put, s3_read, s3_head, s3_list, s3_remove, s3_check,
+	NULL
 };
 
 static int
@@ -726,18 +807,20 @@ check_config(const struct store_s3_config *c, struct err *e)
 	    S3UriStylePath;
 
 	if (strncmp(c->endpoint, "http://", 7) != 0) {
-		err_set(e, ERR_CONFIG, "repo1-s3-endpoint \"%s\" is not of "
-		    "the form http://host:port", c->endpoint);
+		err_set(e, ERR_CONFIG, "repo%d-s3-endpoint \"%s\" is not of "
+		    "the form http://host:port", c->repo, c->endpoint);
 		err_hint(e, "https is not supported yet: Debian's libs3 "
 		    "verifies no certificate");
 		return ERR_CONFIG;
 	}
-	if (S3_validate_bucket_name(c->bucket, style) != S3StatusOK)
-		return err_set(e, ERR_CONFIG,
-		    "\"%s\" cannot be the name of a bucket", c->bucket);
+	if (S3_validate_bucket_name(c->bucket, style) != S3StatusOK) {
+		err_set(e, ERR_CONFIG, "repo%d-s3-bucket \"%s\" cannot be the "
+		    "name of a bucket", c->repo, c->bucket);
+		return err_hint(e, "it has 3 to 63 of a-z 0-9 . and -");
+	}
 	if (*c->key == '\0' || *c->secret == '\0')
-		return err_set(e, ERR_CONFIG,
-		    "repo1-s3-key or repo1-s3-key-secret is empty");
+		return err_set(e, ERR_CONFIG, "repo%d-s3-key or "
+		    "repo%d-s3-key-secret is empty", c->repo, c->repo);
 	return 0;
 }
 
@@ -774,6 +857,7 @@ store_s3_open(struct store **out, const struct store_s3_config *c,
 	if (s == NULL)
 		return err_set(e, ERR_NOMEM, "no memory for a repository");
 	s->base.ops = &s3_ops;
+	s->repo = c->repo;
 	pthread_mutex_init(&s->lock, NULL);
 	set_prefix(s, c->path);
 	s->host = strdup(c->endpoint + 7);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "archiver/durable.h"
 #include "archiver/manifest.h"
 #include "archiver/pgfiles.h"
 #include "common/err.h"
@@ -188,6 +190,23 @@ check_data_directory(const struct target *t, struct err *e)
 	return 0;
 }
 
+/* --delta is for the same cluster; for another it is a slip of the hand. */
+static int
+check_cluster(const struct target *t, const struct manifest *m, struct err *e)
+{
+	struct pgcontrol control;
+	struct err	ignored = { 0 };
+
+	if (!t->delta || t->force || pgfiles_read_control(t->pgdata, &control,
+	    NULL, &ignored) != 0 || control.system_id == m->system_id)
+		return 0;
+	err_set(e, ERR_MISMATCH, "%s belongs to cluster %" PRIu64 ", the "
+	    "backup is of cluster %" PRIu64, t->pgdata, control.system_id,
+	    m->system_id);
+	return err_hint(e, "is this the right stanza, and the right pg1-path? "
+	    "--force instead of --delta overwrites it all the same");
+}
+
 int
 target_check(const struct target *t, const struct manifest *m, struct err *e)
 {
@@ -195,6 +214,8 @@ target_check(const struct target *t, const struct manifest *m, struct err *e)
 	int	rc;
 
 	rc = check_data_directory(t, e);
+	if (rc == 0)
+		rc = check_cluster(t, m, e);
 	for (i = 0; rc == 0 && i < m->space_count; i++) {
 		if (m->spaces[i].target == NULL || t->delta || t->force)
 			continue;
@@ -323,6 +344,41 @@ names_of(const struct manifest *m, struct names *n)
 	return 0;
 }
 
+static const char *const recovery_files[] = {
+#define NAME(name) name,
+	TARGET_RECOVERY(NAME)
+#undef NAME
+};
+
+static bool
+is_recovery_file(const char *path)
+{
+	size_t	i;
+
+	for (i = 0; i < ARRAY_LEN(recovery_files); i++) {
+		if (strcmp(recovery_files[i], path) == 0)
+			return true;
+	}
+	return false;
+}
+
+void
+target_keep_recovery(const struct target *t, struct manifest *m)
+{
+	struct manifest_file *f;
+	size_t	i;
+
+	for (i = 0; t->keep_recovery && i < ARRAY_LEN(recovery_files); i++) {
+		f = manifest_find(m, recovery_files[i]);
+		if (f == NULL || !exists_in(t->pgdata, recovery_files[i]))
+			continue;
+		m->size -= f->size;
+		free(f->path);
+		f->path = NULL;
+		manifest_drop_vanished(m);
+	}
+}
+
 /*
  * Removes what `keep` does not name below <pgdata>/<path>. Links are
  * followed only where the manifest has a directory of that name.
@@ -347,7 +403,9 @@ clean(const struct target *t, const struct names *keep, const char *path,
 		if (strcmp(d->d_name, ".") == 0 ||
 		    strcmp(d->d_name, "..") == 0 ||
 		    strcmp(d->d_name, "lost+found") == 0 ||
-		    (path[0] == '\0' && strcmp(d->d_name, TARGET_MARKER) == 0))
+		    (path[0] == '\0' && strcmp(d->d_name, TARGET_MARKER) ==
+		    0) || (path[0] == '\0' && t->keep_recovery &&
+		    is_recovery_file(d->d_name)))
 			continue;
 		if ((size_t)snprintf(child, sizeof(child), "%s%s%s", path,
 		    path[0] == '\0' ? "" : "/", d->d_name) >= sizeof(child)) {
@@ -391,8 +449,16 @@ target_prepare(const struct target *t, const struct manifest *m, struct err *e)
 		rc = join(path, t->pgdata, PGCONTROL_PATH, e);
 	if (rc != 0)
 		return rc;
-	if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
-		return err_sys(e, errno, "%s", path);
+	/*
+	 * Gone for good before anything else changes: after a power cut the
+	 * old one would let the server start on half of each.
+	 */
+	if (unlink(path) == 0)
+		rc = durable_sync_dir(path, e);
+	else if (errno != ENOENT && errno != ENOTDIR)
+		rc = err_sys(e, errno, "%s", path);
+	if (rc != 0)
+		return rc;
 	rc = names_of(m, &keep);
 	if (rc != 0)
 		return err_set(e, rc, "out of memory");

@@ -18,6 +18,10 @@ struct manifest;
 
 #define TARGET_MARKER	"homelab-restore.partial"
 
+/* What says how a directory recovers; at its top. */
+#define TARGET_RECOVERY(X)						\
+	X("postgresql.auto.conf") X("recovery.signal") X("standby.signal")
+
 /* One --tablespace-map: a name or an oid, and where it shall go. */
 struct target_map {
 	const char	*name;
@@ -29,6 +33,8 @@ struct target {
 	const char	*pgdata;
 	bool		 delta;		/* keep what is right already */
 	bool		 force;		/* overwrite everything */
+	/* Keep the three files of TARGET_RECOVERY that are there. */
+	bool		 keep_recovery;
 	const struct target_map *maps;
 	size_t		 map_count;
 	const char	*map_all;	/* directory for all others, or NULL */
@@ -46,10 +52,17 @@ int	target_map_tablespaces(const struct target *t, struct manifest *m,
  * Refuses or accepts, changing nothing: ERR_RUNNING if a server runs there;
  * ERR_EXISTS if the directory (or a tablespace's) has content and neither
  * delta nor force was asked for, or if its content is no PostgreSQL data
- * directory, whatever was asked for.
+ * directory, whatever was asked for. ERR_MISMATCH: with delta, it is that
+ * of another cluster than the backup's.
  */
 int	target_check(const struct target *t, const struct manifest *m,
 	    struct err *e) MUST_CHECK;
+
+/*
+ * With keep_recovery: takes those of the three files out of the manifest
+ * that are in the directory. After target_check().
+ */
+void	target_keep_recovery(const struct target *t, struct manifest *m);
 
 /*
  * Makes the directories and links of the manifest; removes pg_control and

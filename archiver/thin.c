@@ -12,7 +12,8 @@
 #include "common/err.h"
 
 static const struct thin_verb verbs[] = {
-#define VERB(name, fn, flags, args, help) { name, flags, args, help },
+#define VERB(name, fn, flags, args, options, help) \
+	{ name, flags, args, help },
 #include "archiver/verbs.def"
 #undef VERB
 };
@@ -43,7 +44,7 @@ thin_usage(void)
 	puts("\nOptions are named as pgBackRest's and are read from "
 	    "/etc/homelab/archiver.ini,\n--config=FILE, the environment "
 	    "(HOMELAB_ARCHIVER_REPO1_PATH) and the command\nline. "
-	    "See homelab-archiver(1).");
+	    "\"homelab-archiver VERB --help\" lists those of a verb.");
 }
 
 int

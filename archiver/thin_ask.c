@@ -8,10 +8,9 @@
 #include <unistd.h>
 
 #include "archiver/engine.h"
-#include "common/buf.h"
-#include "common/ctlclient.h"
+#include "common/ctlask.h"
 #include "common/err.h"
-#include "common/frame.h"
+#include "common/progress.h"
 
 #define CONFIG_DEFAULT	"/etc/homelab/archiver.ini"
 #define SOCKET_DEFAULT	"/run/homelab/archiver.sock"
@@ -117,105 +116,55 @@ socket_of_file(const char *config, char *out, size_t size)
 }
 
 static void
-write_request(struct buf *b, const struct engine_call *call,
-    const char *config)
+print(void *arg, const char *text)
 {
-	size_t	start = frame_begin(b, FRAME_REQUEST);
-	int	i;
-
-	frame_add(b, "version", HOMELAB_VERSION);
-	frame_add(b, "verb", call->verb);
-	frame_add(b, "config", config);
-	if (call->path != NULL)
-		frame_add(b, "path", call->path);
-	for (i = 0; i < call->argc; i++)
-		frame_add(b, "arg", call->argv[i]);
-	frame_end(b, start);
+	progress_clear(arg);
+	fputs(text, stdout);
 }
 
 static void
-take_verdict(const struct frame *f, int *code, struct err *e)
+warn(void *arg, const char *text)
 {
-	const char *msg = frame_get(f, "msg"), *hint = frame_get(f, "hint");
-
-	*code = (int)frame_get_int(f, "code");
-	if (*code == 0)
-		return;
-	err_set(e, *code, "%s", msg == NULL ? err_text(*code) : msg);
-	err_hint(e, "%s", hint == NULL ? "" : hint);
+	progress_clear(arg);
+	fprintf(stderr, "homelab-archiver: %s\n", text);
 }
 
-/* Reads frames up to the verdict. 0 or why there is none. */
-static int
-await(struct ctlclient *c, bool *declined, int *code, struct err *e)
+static void
+draw(void *arg, const char *what, int64_t done, int64_t total)
 {
-	struct frame	f;
-	const char	*text;
-	int64_t		limit, due = ctlclient_clock() + ASK_ACCEPT_US;
-	int		rc;
-
-	while ((rc = ctlclient_receive(c, &f, due, e)) == 0) {
-		text = frame_get(&f, "text");
-		switch (f.type) {
-		case FRAME_ACCEPTED:
-			limit = frame_get_int(&f, "timeout_us");
-			due = limit == 0 ? 0 :
-			    ctlclient_clock() + limit + GRACE_US;
-			break;
-		case FRAME_OUTPUT:
-			fputs(text == NULL ? "" : text, stdout);
-			break;
-		case FRAME_WARNING:
-			fprintf(stderr, "homelab-archiver: %s\n",
-			    text == NULL ? "" : text);
-			break;
-		case FRAME_VERDICT:
-			*declined = frame_get_int(&f, "declined") != 0;
-			take_verdict(&f, code, e);
-			return 0;
-		case FRAME_PROGRESS:
-		case FRAME_REQUEST:
-			break;
-		}
-	}
-	return rc;
+	progress_draw(arg, what, done, total);
 }
 
 enum ask_result
 ask_daemon(const struct engine_call *call, unsigned flags, int *code,
     struct err *e)
 {
-	struct ctlclient c;
-	struct buf	 request = { 0 };
-	const char	*config, *named;
-	char		 path[256];
-	bool		 declined = false;
-	int64_t		 due = ctlclient_clock() + ASK_ACCEPT_US;
-	int		 rc;
+	struct progress	bar;
+	char		path[256];
+	struct ctlask	ask = { .socket = path, .verb = call->verb,
+	    .path = call->path, .argv = call->argv, .argc = call->argc,
+	    .fd = call->fd, .grace_us = GRACE_US, .output = print,
+	    .warn = warn, .progress = draw, .arg = &bar };
+	const char	*named;
+	enum ctlask_result result;
 
-	if (!ask_is_allowed(call->argc, call->argv, call->env, &config, &named))
+	if (!ask_is_allowed(call->argc, call->argv, call->env, &ask.config,
+	    &named))
 		return ASK_NOT;
 	if (*named != '\0')
 		snprintf(path, sizeof(path), "%s", named);
 	else
-		socket_of_file(config, path, sizeof(path));
-	if (ctlclient_connect(&c, path, due, e) != 0)
-		return ASK_NOT;
-	write_request(&request, call, config);
-	*code = 0;
-	rc = ctlclient_send(&c, &request, call->fd, due, e);
-	if (rc == 0)
-		rc = await(&c, &declined, code, e);
-	buf_release(&request);
-	ctlclient_close(&c);
-	if (rc == 0 && !declined)
+		socket_of_file(ask.config, path, sizeof(path));
+	progress_init(&bar, isatty(STDERR_FILENO) != 0);
+	result = ctlask(&ask, code, e);
+	progress_clear(&bar);
+	if (result == CTLASK_DONE)
 		return ASK_DONE;
-	if (rc == 0)
+	if (result == CTLASK_NOT)
 		return ASK_NOT;
-	if ((flags & (VERB_PUSH | VERB_GET)) != 0)
+	if (result == CTLASK_SILENT || (flags & (VERB_PUSH | VERB_GET)) != 0)
 		return ASK_SILENT;
 	err_hint(e, "the daemon at %s may still be at it: look at its log",
 	    path);
-	*code = rc;
 	return ASK_DONE;
 }

@@ -18,19 +18,18 @@
 struct err;
 struct engine_call;
 
-/* How long a daemon may take to say that it has the request. */
-#define ASK_ACCEPT_US	INT64_C(5000000)
-
 enum ask_result {
 	ASK_DONE,	/* *code and *e are the verdict */
 	ASK_NOT,	/* nobody was asked, or was declined: do it yourself */
-	ASK_SILENT	/* asked, and no answer: it may still be at it */
+	ASK_SILENT	/* asked in vain; it may be done here as well */
 };
 
 /*
- * Asks and waits. What the verb prints goes to stdout, warnings to stderr;
- * progress is not shown. ASK_SILENT comes for archive-push and archive-get
- * only (they may be done twice); for others it is ASK_DONE and an error.
+ * Asks and waits. What the verb prints goes to stdout, warnings to stderr,
+ * and if that is a terminal a bar. A daemon that did not even accept is
+ * ASK_SILENT, for every verb; one that fell silent later is it for
+ * archive-push and archive-get only, which may be done twice, and ASK_DONE
+ * with an error for the others: it may still be at it.
  */
 enum ask_result	ask_daemon(const struct engine_call *, unsigned flags,
 	    int *code, struct err *e);

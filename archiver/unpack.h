@@ -24,6 +24,14 @@ struct err;
 struct manifest;
 struct manifest_file;
 
+/* Bytes of one pack. */
+struct unpack_piece {
+	const char	*backup;	/* a label; NULL: the manifest's own */
+	uint32_t	 pack;
+	uint64_t	 offset;
+	size_t		 n;
+};
+
 struct unpack_job {
 	const struct manifest *manifest;
 	const char	*target;	/* directory; NULL: verify only */
@@ -34,12 +42,21 @@ struct unpack_job {
 	 */
 	bool		 delta;
 	/*
-	 * Fills `out` with n bytes of a pack from `offset`; called by all
-	 * threads. `backup` is a label, NULL for the manifest's own.
+	 * Fills `out` with a piece; called by all threads. What cannot be
+	 * fetched, or is damaged, is asked for up to `attempts` times (0
+	 * counts as 1); `attempt` counts from 0, and each may go to another
+	 * copy of the backup.
 	 */
-	int		(*fetch)(void *arg, const char *backup, uint32_t pack,
-			    uint64_t offset, size_t n, void *out,
+	int		(*fetch)(void *arg, int attempt,
+			    const struct unpack_piece *p, void *out,
 			    struct err *e);
+	int		 attempts;
+	/*
+	 * Told why an attempt was in vain that another one will follow, by
+	 * any thread, one at a time; may be NULL.
+	 */
+	void		(*again)(void *arg, int attempt,
+			    const struct unpack_piece *p, const struct err *e);
 	/*
 	 * Verification only: told of each run or map that is damaged or
 	 * missing, by any thread, one at a time. The job goes on.

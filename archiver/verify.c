@@ -6,37 +6,25 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "archiver/backup.h"
 #include "archiver/catalog.h"
 #include "archiver/object.h"
 #include "archiver/pagemap.h"
 #include "archiver/pgcontrol.h"
 #include "archiver/stanza.h"
+#include "archiver/unfinished.h"
 #include "archiver/unpack.h"
+#include "archiver/verify_wal.h"
 #include "common/buf.h"
 #include "common/err.h"
-
-/* One segment that is there. */
-struct segment {
-	uint32_t	timeline;
-	uint64_t	number;		/* LSN / segment size */
-};
-
-/* One WAL object. */
-struct wal {
-	char		*key;
-	char		 segment[25];	/* "" for what is no segment */
-};
+#include "common/text.h"
 
 struct verify {
 	const struct catalog *c;
 	const struct verify_request *req;
 	struct verify_result *result;
 	const struct manifest *m;	/* of the backup at work */
-	struct segment	*segments;
-	size_t		 segment_count, segment_room;
 	uint32_t	 segment_size;
-	struct wal	*wal;
-	size_t		 wal_count, wal_room;
 	/* Where the WAL must begin: the start of the oldest backup. */
 	uint32_t	 need_timeline;
 	uint64_t	 need_number;
@@ -51,20 +39,18 @@ fault(struct verify *v, const char *object, const char *what)
 		v->req->fault(v->req->arg, object, what);
 }
 
+static void
+wal_fault(void *arg, const char *object, const char *what)
+{
+	fault(arg, object, what);
+}
+
 static bool
 is_cancelled(void *arg)
 {
 	const struct verify *v = arg;
 
 	return v->req->cancelled != NULL && v->req->cancelled(v->req->arg);
-}
-
-/* Faults of an object are reported; what is ours or the store's ends it. */
-static bool
-is_fatal(int code)
-{
-	return code == ERR_CANCELLED || code == ERR_NOMEM ||
-	    code == ERR_CONNECT || code == ERR_TIMEOUT || code == ERR_AUTH;
 }
 
 static void
@@ -78,15 +64,16 @@ report(void *arg, const struct manifest_file *f, const struct err *e)
 }
 
 static int
-fetch(void *arg, const char *backup, uint32_t pack, uint64_t offset, size_t n,
-    void *out, struct err *e)
+fetch(void *arg, int attempt, const struct unpack_piece *p, void *out,
+    struct err *e)
 {
 	const struct verify *v = arg;
 
-	if (backup != NULL)
+	(void)attempt;
+	if (p->backup != NULL)
 		return err_set(e, ERR_NOT_YET, "refers to another backup");
-	return catalog_read_pack(v->c, v->m->label, v->m->run, pack, offset, n,
-	    out, e);
+	return catalog_read_pack(v->c, v->m->label, v->m->run, p->pack,
+	    p->offset, p->n, out, e);
 }
 
 static int
@@ -108,7 +95,7 @@ check_control(struct verify *v, struct unpack_job *job, struct err *e)
 		rc = pgcontrol_parse(&control, bytes, n, &damage);
 	if (rc == 0)
 		return 0;
-	if (is_fatal(rc)) {
+	if (verify_is_fatal(rc)) {
 		*e = damage;
 		return rc;
 	}
@@ -136,7 +123,7 @@ check_packs(struct verify *v, struct err *e)
 			rc = object_header_decode(&h, b.data, b.len, &damage);
 		if (rc == 0 && h.kind != OBJECT_PACK)
 			rc = err_set(&damage, ERR_FORMAT, "is no pack");
-		if (rc != 0 && !is_fatal(rc)) {
+		if (rc != 0 && !verify_is_fatal(rc)) {
 			fault(v, key, damage.msg);
 			rc = 0;
 		}
@@ -164,7 +151,7 @@ check_claims(struct verify *v, const struct stanza_claims *claims,
 		    claims->claim[i].version);
 		buf_clear(&b);
 		rc = catalog_get(v->c, OBJECT_STANZA, key, &b, &damage);
-		if (rc != 0 && !is_fatal(rc)) {
+		if (rc != 0 && !verify_is_fatal(rc)) {
 			fault(v, key, damage.msg);
 			rc = 0;
 		}
@@ -183,13 +170,17 @@ verify_backup(struct verify *v, const struct catalog_backup *b, struct err *e)
 	    .arg = v };
 	struct manifest	m;
 	struct err	damage = { 0 };
+	char		object[128];
 	int		rc;
 
-	if (b->doubled)
-		fault(v, b->label, "has two manifests");
+	if (b->doubled) {
+		snprintf(object, sizeof(object), "has more than one manifest; "
+		    "run %s, which started first, counts", b->run);
+		fault(v, b->label, object);
+	}
 	rc = catalog_load(v->c, b, &m, &damage);
 	if (rc != 0) {
-		if (is_fatal(rc)) {
+		if (verify_is_fatal(rc)) {
 			*e = damage;
 			return rc;
 		}
@@ -216,177 +207,77 @@ verify_backup(struct verify *v, const struct catalog_backup *b, struct err *e)
 	return rc;
 }
 
-static int
-swallow(void *arg, const void *bytes, size_t n, struct err *e)
+/* How long after its last sign of life a backup is taken for dead. */
+static bool
+is_alive(const struct verify *v, const struct unfinished *u)
 {
-	(void)arg;
-	(void)bytes;
-	(void)n;
-	(void)e;
-	return 0;
-}
+	int64_t	silence = (int64_t)10 * BACKUP_INTENT_PERIOD *
+	    TEXT_USEC_PER_SEC;
 
-/* Reads a WAL object through its digest. */
-static int
-read_object(struct verify *v, const char *key, enum object_kind kind,
-    struct digest *digest, struct err *e)
-{
-	struct object_reader r;
-	int	rc;
-
-	rc = object_reader_init(&r, kind, swallow, NULL, e);
-	if (rc != 0)
-		return rc;
-	rc = store_read(v->c->store, key, 0, 0, object_reader_feed, &r,
-	    &v->c->limits, e);
-	if (rc == 0)
-		rc = object_reader_finish(&r, e);
-	if (rc == 0)
-		*digest = r.header.digest;
-	object_reader_release(&r);
-	return rc;
+	return v->req->now < u->seen + MIN(silence, v->req->grace);
 }
 
 static int
-add_segment(struct verify *v, const char *segment)
-{
-	unsigned	timeline, high, low;
-	struct segment	*p;
-	size_t		room;
-
-	if (v->segment_size == 0 ||
-	    sscanf(segment, "%8X%8X%8X", &timeline, &high, &low) != 3)
-		return 0;
-	if (v->segment_count == v->segment_room) {
-		room = v->segment_room == 0 ? 256 : v->segment_room * 2;
-		p = realloc(v->segments, room * sizeof(*p));
-		if (p == NULL)
-			return ERR_NOMEM;
-		v->segments = p;
-		v->segment_room = room;
-	}
-	p = &v->segments[v->segment_count++];
-	p->timeline = timeline;
-	p->number = (uint64_t)high * ((UINT64_C(1) << 32) / v->segment_size) +
-	    low;
-	return 0;
-}
-
-/* Keys are gathered first: a store may not like to be read while it lists. */
-static int
-note_wal(void *arg, const char *segment, const struct store_entry *entry)
+judge_unfinished(void *arg, const struct unfinished *u)
 {
 	struct verify	*v = arg;
-	struct wal	*p;
-	size_t		 room;
+	char		 object[LABEL_MAX + MANIFEST_RUN_MAX + 32];
+	char		 text[512], seen[TEXT_STAMP_MAX], end[TEXT_STAMP_MAX];
 
-	if (v->wal_count == v->wal_room) {
-		room = v->wal_room == 0 ? 256 : v->wal_room * 2;
-		p = realloc(v->wal, room * sizeof(*p));
-		if (p == NULL)
-			return ERR_NOMEM;
-		v->wal = p;
-		v->wal_room = room;
-	}
-	p = &v->wal[v->wal_count];
-	p->key = strdup(entry->key);
-	if (p->key == NULL)
-		return ERR_NOMEM;
-	memcpy(p->segment, segment, strlen(segment) + 1);
-	v->wal_count++;
-	return 0;
-}
-
-static int
-verify_wal(struct verify *v, const struct wal *w, struct err *e)
-{
-	struct digest	d;
-	struct err	damage = { 0 };
-	const char	*dash = strrchr(w->key, '-');
-	char		hex[DIGEST_HEX_LEN + 1];
-	int		rc;
-
-	if (is_cancelled(v))
-		return err_set(e, ERR_CANCELLED, "cancelled");
-	v->result->wal++;
-	rc = read_object(v, w->key, w->segment[0] != '\0' ? OBJECT_WAL :
-	    OBJECT_WAL_FILE, &d, &damage);
-	if (is_fatal(rc)) {
-		*e = damage;
-		return rc;
-	}
-	if (rc != 0) {
-		fault(v, w->key, damage.msg);
+	if (is_alive(v, u))
+		return 0;
+	snprintf(object, sizeof(object), "backup %s, run %s", u->label, u->run);
+	if (u->complete) {
+		fault(v, object, "all of it is stored, but its manifest is "
+		    "lost; another repository may have it");
 		return 0;
 	}
-	digest_hex(&d, hex);
-	if (dash == NULL || strcmp(dash + 1, hex) != 0)
-		fault(v, w->key, "lies under another object's name");
-	if (w->segment[0] != '\0' && add_segment(v, w->segment) != 0)
-		return err_set(e, ERR_NOMEM, "out of memory");
+	v->result->unfinished++;
+	if (v->req->note == NULL)
+		return 0;
+	snprintf(text, sizeof(text), "%s never ended: %llu packs without a "
+	    "manifest, the last sign of life at %s; expire removes them "
+	    "after %s", object, (unsigned long long)u->packs,
+	    text_print_rfc3339(u->seen, seen),
+	    text_print_rfc3339(u->seen + v->req->grace, end));
+	v->req->note(v->req->arg, text);
 	return 0;
-}
-
-static int
-compare_segments(const void *a, const void *b)
-{
-	const struct segment *x = a, *y = b;
-
-	if (x->timeline != y->timeline)
-		return x->timeline < y->timeline ? -1 : 1;
-	return x->number < y->number ? -1 : x->number > y->number;
-}
-
-/* From the oldest backup's start on, each timeline must be without gaps. */
-static void
-check_gaps(struct verify *v)
-{
-	/* As if the segment before the first that is needed were there. */
-	const struct segment start = { v->need_timeline, v->need_number - 1 };
-	const struct segment *s, *before = &start;
-	char		name[64], text[128];
-	uint64_t	per_id = (UINT64_C(1) << 32) / v->segment_size;
-	size_t		i;
-
-	qsort(v->segments, v->segment_count, sizeof(*v->segments),
-	    compare_segments);
-	for (i = 0; i < v->segment_count; i++) {
-		s = &v->segments[i];
-		if (compare_segments(s, &start) <= 0)
-			continue;
-		if (before->timeline == s->timeline &&
-		    s->number > before->number + 1) {
-			snprintf(name, sizeof(name), "WAL of timeline %u",
-			    s->timeline);
-			snprintf(text, sizeof(text), "%llu segments missing "
-			    "before %08X%08X%08X", (unsigned long long)
-			    (s->number - before->number - 1), s->timeline,
-			    (unsigned)(s->number / per_id),
-			    (unsigned)(s->number % per_id));
-			fault(v, name, text);
-		}
-		before = s;
-	}
 }
 
 static int
 verify_all_wal(struct verify *v, const struct stanza_claims *claims,
     struct err *e)
 {
-	size_t	i;
-	int	rc = 0;
+	struct verify_wal w = { .c = v->c, .threads = v->req->process_max,
+	    .fault = wal_fault, .cancelled = is_cancelled, .arg = v,
+	    .segment_size = v->segment_size, .need = v->need,
+	    .need_timeline = v->need_timeline,
+	    .need_number = v->need_number };
+	int	rc;
 
-	for (i = 0; rc == 0 && i < claims->count; i++) {
-		rc = catalog_each_wal(v->c, claims->claim[i].system_id,
-		    note_wal, v, e);
-		if (rc == ERR_NOMEM)
-			err_set(e, rc, "out of memory");
-	}
-	for (i = 0; rc == 0 && i < v->wal_count; i++)
-		rc = verify_wal(v, &v->wal[i], e);
-	if (rc == 0 && v->need && v->segment_count > 0)
-		check_gaps(v);
+	rc = verify_wal_run(&w, claims, e);
+	v->result->wal = w.objects;
 	return rc;
+}
+
+static int
+note_leftover(void *arg, const struct store_entry *entry)
+{
+	struct verify	*v = arg;
+
+	(void)entry;
+	v->result->leftovers++;
+	return 0;
+}
+
+static int
+count_leftovers(struct verify *v, struct err *e)
+{
+	char		prefix[CATALOG_KEY_MAX];
+	struct store_sweep s = { prefix, INT64_MAX, false, note_leftover, v };
+
+	snprintf(prefix, sizeof(prefix), "%s/", v->c->stanza);
+	return store_sweep(v->c->store, &s, &v->c->limits, e);
 }
 
 int
@@ -419,12 +310,12 @@ verify_run(const struct catalog *c, const struct verify_request *req,
 			rc = verify_backup(&v, &l.backups[i], e);
 	}
 	if (rc == 0)
+		rc = unfinished_each(c, &l, judge_unfinished, &v, e);
+	if (rc == 0)
 		rc = verify_all_wal(&v, &claims, e);
+	if (rc == 0)
+		rc = count_leftovers(&v, e);
 	catalog_list_release(&l);
-	for (i = 0; i < v.wal_count; i++)
-		free(v.wal[i].key);
-	free(v.wal);
-	free(v.segments);
 	if (rc == 0 && result->faults > 0) {
 		rc = err_set(e, ERR_CHECKSUM, "%llu faults in %s",
 		    (unsigned long long)result->faults, store_name(c->store));
