@@ -9,132 +9,79 @@
 #include <unistd.h>
 
 #include "common/buf.h"
-#include "common/ctlclient.h"
+#include "common/ctlask.h"
 #include "common/err.h"
-#include "common/frame.h"
 #include "common/json.h"
+#include "common/progress.h"
 #include "common/text.h"
 #include "homelabctl/cli.h"
-#include "homelabctl/render.h"
+#include "homelabctl/interrupt.h"
 #include "homelabctl/run.h"
 
-/* How long a daemon may take to accept; and beyond what it then asks for. */
-#define ACCEPT_US	(5 * TEXT_USEC_PER_SEC)
+/* What a daemon may take beyond the time that it asks for. */
 #define GRACE_US	(10 * TEXT_USEC_PER_SEC)
+
+/* A socket that nobody listens on: the program does not ask again. */
+#define NO_DAEMON	"--socket-path=/dev/null"
 
 /* Words before the program's when root runs it as another user. */
 #define SWITCH		4
 
-/* One line, drawn over itself. */
-static void
-draw(const struct cli *cli, const struct frame *f)
-{
-	struct buf	line = { 0 };
-	const char     *what = frame_get(f, "what");
-
-	if (!cli->progress)
-		return;
-	render_progress(&line, what == NULL ? "" : what,
-	    frame_get_int(f, "done"), frame_get_int(f, "total"));
-	fprintf(stderr, "\r%s\033[K", buf_cstr(&line));
-	buf_release(&line);
-}
+/* Where the words of a verb go. */
+struct sink {
+	struct progress	bar;
+	struct buf	*out;		/* NULL: stdout */
+};
 
 static void
-put_result(struct buf *out, const char *text)
+put_result(void *arg, const char *text)
 {
-	if (out != NULL)
-		buf_append_str(out, text);
+	struct sink *s = arg;
+
+	progress_clear(&s->bar);
+	if (s->out != NULL)
+		buf_append_str(s->out, text);
 	else
 		fputs(text, stdout);
 }
 
-static int
-verdict(const struct frame *f, struct err *e)
+static void
+put_warning(void *arg, const char *text)
 {
-	const char *msg = frame_get(f, "msg"), *hint = frame_get(f, "hint");
-	int	code = (int)frame_get_int(f, "code");
-
-	if (code == 0)
-		return 0;
-	err_set(e, code, "%s", msg == NULL ? err_text(code) : msg);
-	if (hint != NULL)
-		err_hint(e, "%s", hint);
-	return code;
+	progress_clear(&((struct sink *)arg)->bar);
+	cli_say("%s", text);
 }
 
-/* Reads up to the verdict. */
-static int
-listen_to(const struct cli *cli, struct ctlclient *c, struct buf *out,
-    bool *declined, struct err *e)
+static void
+draw(void *arg, const char *what, int64_t done, int64_t total)
 {
-	struct frame	f;
-	const char     *text;
-	int64_t		limit, due = ctlclient_clock() + ACCEPT_US;
-	int		rc;
-
-	while ((rc = ctlclient_receive(c, &f, due, e)) == 0) {
-		text = frame_get(&f, "text");
-		switch (f.type) {
-		case FRAME_ACCEPTED:
-			limit = frame_get_int(&f, "timeout_us");
-			due = limit == 0 ? 0 :
-			    ctlclient_clock() + limit + GRACE_US;
-			break;
-		case FRAME_OUTPUT:
-			if (cli->progress)
-				fputs("\r\033[K", stderr);
-			put_result(out, text == NULL ? "" : text);
-			break;
-		case FRAME_WARNING:
-			cli_say("%s", text == NULL ? "" : text);
-			break;
-		case FRAME_PROGRESS:
-			draw(cli, &f);
-			break;
-		case FRAME_VERDICT:
-			if (cli->progress)
-				fputs("\r\033[K", stderr);
-			*declined = frame_get_int(&f, "declined") != 0;
-			return *declined ? 0 : verdict(&f, e);
-		case FRAME_REQUEST:
-			break;
-		}
-	}
-	return err_hint(e, "the daemon may still be at it: look at its log");
+	progress_draw(&((struct sink *)arg)->bar, what, done, total);
 }
 
-/* *declined stays true if there is no daemon that does it. */
-static int
+/* Has the daemon do it; argv is NULL-terminated. */
+static enum ctlask_result
 ask(const struct cli *cli, const char *verb, const char *const *argv,
-    struct buf *out, bool *declined, struct err *e)
+    struct buf *out, struct err *e)
 {
-	struct ctlclient c;
-	struct buf	request = { 0 };
-	struct err	why = { 0 };
-	size_t		start;
-	int64_t		due = ctlclient_clock() + ACCEPT_US;
-	int		rc;
+	struct sink	sink = { .out = out };
+	struct ctlask	q = { .socket = cli->opt.archiver_socket,
+	    .verb = verb, .config = cli->opt.archiver_config, .argv = argv,
+	    .fd = -1, .grace_us = GRACE_US, .output = put_result,
+	    .warn = put_warning, .progress = draw,
+	    .cancelled = interrupt_came, .arg = &sink };
+	enum ctlask_result result;
+	int	code;
 
-	if (cli->opt.archiver_socket == NULL ||
-	    cli->opt.archiver_socket[0] == '\0' ||
-	    ctlclient_connect(&c, cli->opt.archiver_socket, due, &why) != 0)
-		return 0;
-	start = frame_begin(&request, FRAME_REQUEST);
-	frame_add(&request, "version", HOMELAB_VERSION);
-	frame_add(&request, "verb", verb);
-	frame_add(&request, "config", cli->opt.archiver_config);
-	for (; *argv != NULL; argv++)
-		frame_add(&request, "arg", *argv);
-	frame_end(&request, start);
-	rc = ctlclient_send(&c, &request, -1, due, e);
-	if (rc == 0)
-		rc = listen_to(cli, &c, out, declined, e);
-	if (rc != 0)
-		*declined = false;
-	buf_release(&request);
-	ctlclient_close(&c);
-	return rc;
+	if (q.socket == NULL || q.socket[0] == '\0')
+		return CTLASK_NOT;
+	while (argv[q.argc] != NULL)
+		q.argc++;
+	progress_init(&sink.bar, cli->progress);
+	result = ctlask(&q, &code, e);
+	progress_clear(&sink.bar);
+	if (result == CTLASK_LOST)
+		err_hint(e, "the daemon may still be at it: look at its log");
+	return result;
 }
 
 /* A program has only its exit status to say what kind of error it was. */
@@ -194,11 +141,11 @@ int
 archiver_run(const struct cli *cli, const char *verb, const char *const *args,
     struct buf *out, struct err *e)
 {
-	const char *words[SWITCH + ARCHIVER_ARGS_MAX + 5];
+	const char *words[SWITCH + ARCHIVER_ARGS_MAX + 6];
 	const char **argv = words + SWITCH;
 	char	config[4200], stanza[300];
 	size_t	n = 0;
-	bool	declined = true;
+	enum ctlask_result asked;
 	int	rc, status;
 
 	snprintf(config, sizeof(config), "--config=%s",
@@ -213,15 +160,29 @@ archiver_run(const struct cli *cli, const char *verb, const char *const *args,
 		argv[n++] = *args;
 	}
 	argv[n] = NULL;
-	rc = ask(cli, verb, argv + 3, out, &declined, e);
-	if (!declined)
-		return rc;
+	asked = ask(cli, verb, argv + 3, out, e);
+	if (asked == CTLASK_DONE || asked == CTLASK_LOST)
+		return e->code;
+	if (asked == CTLASK_SILENT) {
+		cli_say("WARNING: the archiver's daemon does not answer, "
+		    "working without it");
+		argv[n++] = NO_DAEMON;
+		argv[n] = NULL;
+	}
+	memset(e, 0, sizeof(*e));
 	fflush(stdout);
 	rc = run_words(cli, words, out, &status, e);
 	if (rc == ERR_NOT_FOUND)
 		return err_hint(e, "set archiver_program in homelabctl.ini");
 	if (rc != 0 || status == 0)
 		return rc;
+	if (status == 126 || status == 127) {
+		/* By setpriv, which says this for what it cannot start. */
+		err_set(e, ERR_NOT_FOUND, "cannot run %s as %s",
+		    cli->opt.archiver_program, cli->opt.system_user);
+		return err_hint(e, "set archiver_program and system_user in "
+		    "homelabctl.ini");
+	}
 	err_set(e, code_of(status), "the archiver could not do it (%s, exit "
 	    "status %d)", verb, status);
 	return err_hint(e, "its own words are above");
@@ -255,15 +216,60 @@ read_backup(const struct json *j, struct archiver_backup *b)
 
 /* pgBackRest's codes 0 and "no valid backups" are no problem of a store. */
 static void
-read_problem(const struct json *stanza, struct archiver_info *info)
+note_problem(const struct json *status, int repo, struct archiver_info *info)
 {
-	const struct json *status = json_get(stanza, "status");
 	int64_t	code = json_int(json_get(status, "code"));
 	const char *why = json_text(json_get(status, "message"));
+	char	where[16] = "";
 
-	if (code != 0 && code != 2 && info->problem[0] == '\0')
-		snprintf(info->problem, sizeof(info->problem), "%s",
-		    why == NULL ? "unknown state" : why);
+	if (code == 0 || code == 2 || info->problem[0] != '\0')
+		return;
+	if (repo != 0)
+		snprintf(where, sizeof(where), "repo%d: ", repo);
+	snprintf(info->problem, sizeof(info->problem), "%s%s", where,
+	    why == NULL ? "unknown state" : why);
+}
+
+/* Of several repositories each one's: "different" says nothing. */
+static void
+read_problem(const struct json *stanza, struct archiver_info *info)
+{
+	const struct json *repos = json_get(stanza, "repo"), *repo;
+	size_t	i;
+
+	if (json_count(repos) < 2)
+		note_problem(json_get(stanza, "status"), 0, info);
+	for (i = 0; json_count(repos) > 1 && i < json_count(repos); i++) {
+		repo = json_at(repos, i);
+		note_problem(json_get(repo, "status"),
+		    (int)json_int(json_get(repo, "key")), info);
+	}
+}
+
+/* First and last WAL of the newest cluster, over all repositories. */
+static void
+read_wal(const struct json *list, struct archiver_info *info)
+{
+	const struct json *one;
+	const char *min, *max;
+	int64_t	id, newest = -1;
+	size_t	i;
+
+	for (i = 0; i < json_count(list); i++) {
+		one = json_at(list, i);
+		id = json_int(json_get(json_get(one, "database"), "id"));
+		min = json_text(json_get(one, "min"));
+		max = json_text(json_get(one, "max"));
+		if (id < newest || min == NULL || max == NULL)
+			continue;
+		if (id > newest || strcmp(min, info->wal_min) < 0)
+			copy(info->wal_min, sizeof(info->wal_min),
+			    json_get(one, "min"));
+		if (id > newest || strcmp(max, info->wal_max) > 0)
+			copy(info->wal_max, sizeof(info->wal_max),
+			    json_get(one, "max"));
+		newest = id;
+	}
 }
 
 static int
@@ -271,18 +277,11 @@ read_stanza(const struct json *stanza, struct archiver_info *info,
     struct err *e)
 {
 	const struct json *list = json_get(stanza, "backup");
-	const struct json *wal = json_get(stanza, "archive");
 	struct archiver_backup *grown;
 	size_t	i, n = json_count(list);
 
 	read_problem(stanza, info);
-	if (json_count(wal) > 0) {
-		wal = json_at(wal, json_count(wal) - 1);
-		copy(info->wal_min, sizeof(info->wal_min),
-		    json_get(wal, "min"));
-		copy(info->wal_max, sizeof(info->wal_max),
-		    json_get(wal, "max"));
-	}
+	read_wal(json_get(stanza, "archive"), info);
 	if (n == 0)
 		return 0;
 	grown = realloc(info->backups, (info->n + n) * sizeof(*grown));
@@ -362,7 +361,11 @@ archiver_pick(const struct archiver_info *info, const char *label,
 	}
 	if (best != NULL)
 		return best;
-	if (info->n == 0) {
+	if (info->n == 0 && info->problem[0] != '\0') {
+		err_set(e, ERR_STORE, "no backup can be seen: %s",
+		    info->problem);
+		err_hint(e, "homelabctl db check tries the repositories");
+	} else if (info->n == 0) {
 		err_set(e, ERR_NOT_FOUND, "there is no backup");
 		err_hint(e, "homelabctl db backup full makes one");
 	} else if (before != 0) {

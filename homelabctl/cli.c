@@ -16,6 +16,14 @@ const struct cli_verb cli_verbs[] = {
 };
 const size_t cli_verb_count = ARRAY_LEN(cli_verbs);
 
+const struct cli_flag cli_flags[] = {
+#define FLAG(name, value, letter, verb, help) \
+	{ name, value, letter, verb, help },
+#include "homelabctl/flags.def"
+#undef FLAG
+};
+const size_t cli_flag_count = ARRAY_LEN(cli_flags);
+
 #define TEXT_MAX	64	/* of what was typed, as far as compared */
 
 /* How many letters must change, appear or vanish to make b of a. */
@@ -126,6 +134,7 @@ cli_exit_status(int rc)
 	case CLI_DEGRADED:
 	case CLI_CRITICAL:
 	case CLI_NOT_CONFIRMED:
+	case CLI_INTERRUPTED:
 		return rc;
 	case ERR_USAGE:
 		return 2;

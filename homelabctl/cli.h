@@ -20,13 +20,14 @@ struct err;
 #define CLI_DEGRADED		3
 #define CLI_CRITICAL		4
 #define CLI_NOT_CONFIRMED	7
+#define CLI_INTERRUPTED		130	/* see interrupt.h */
 
 struct cli {
 	struct ctloptions	 opt;
 	const char	*arg;		/* the word behind the verb, or NULL */
 	const char	*time;		/* --time */
 	const char	*typed_config;	/* --config, for hints; or NULL */
-	bool	json, yes, delta, no_pooler;
+	bool	json, nagios, yes, delta, no_pooler;
 	bool	colour;			/* stdout is a terminal that has it */
 	bool	progress;		/* stderr is a terminal */
 };
@@ -49,6 +50,18 @@ struct cli_verb {
 
 extern const struct cli_verb cli_verbs[];
 extern const size_t cli_verb_count;
+
+/* What flags.def lists. */
+struct cli_flag {
+	const char	*name;
+	const char	*value;		/* what it is called, NULL: takes none */
+	char		 letter;
+	const char	*verb;		/* the words; NULL: of every verb */
+	const char	*help;
+};
+
+extern const struct cli_flag cli_flags[];
+extern const size_t cli_flag_count;
 
 /*
  * The verb that n words mean; *arg is set to the word behind it, or NULL.

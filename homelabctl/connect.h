@@ -11,9 +11,13 @@ struct cli;
 struct err;
 struct pgquery;
 
+/* Whether system_user is there, if it is needed. ERR_CONFIG. */
+int	connect_check_user(const struct cli *, struct err *e) MUST_CHECK;
+
 /*
  * Sessions straight at the server, not through the pooler. Both are ended
- * by pgquery_close() and give a query thirty seconds.
+ * by pgquery_close() and give a query thirty seconds, or until an interrupt
+ * comes.
  */
 int	connect_server(const struct cli *, struct pgquery **out,
 	    struct err *e) MUST_CHECK;

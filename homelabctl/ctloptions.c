@@ -55,6 +55,10 @@ ctloptions_load(const char *path, struct ctloptions *o, struct err *e)
 	if (path == NULL && access(OPTIONS_FILE, F_OK) != 0)
 		return 0;
 	rc = conf_parse(path == NULL ? OPTIONS_FILE : path, on_line, o, e);
+	if (rc != 0 && e->hint[0] == '\0')
+		err_hint(e, rc == ERR_NOT_FOUND ? "--config names a file that "
+		    "is there; without it " OPTIONS_FILE " is read" :
+		    "man homelabctl describes the file");
 	if (rc != 0)
 		ctloptions_release(o);
 	return rc;

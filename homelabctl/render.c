@@ -129,30 +129,3 @@ render_age(int64_t then, int64_t now, char out[RENDER_AGE_MAX])
 		    text_print_time_short(now - then, text));
 	return out;
 }
-
-void
-render_progress(struct buf *out, const char *what, int64_t done,
-    int64_t total)
-{
-	enum { CELLS = 30 };
-	char	some[TEXT_NUMBER_MAX], all[TEXT_NUMBER_MAX];
-	int64_t	i, full;
-
-	buf_append_str(out, what);
-	if (total <= 0) {
-		if (done > 0)
-			buf_printf(out, "  %s", text_print_size_short(done,
-			    some));
-		return;
-	}
-	/* Not by multiplying first: sizes may be large. */
-	done = MAX(MIN(done, total), 0);
-	full = (int64_t)((double)done / (double)total * CELLS);
-	buf_append_str(out, "  [");
-	for (i = 0; i < CELLS; i++)
-		buf_append_u8(out, i < full ? '#' : '.');
-	buf_printf(out, "] %3d %%  %s of %s",
-	    (int)((double)done / (double)total * 100),
-	    text_print_size_short(done, some),
-	    text_print_size_short(total, all));
-}

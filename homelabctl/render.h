@@ -48,12 +48,6 @@ void	render_table(const struct render_table *, const char *indent,
 	    struct buf *out);
 void	render_table_release(struct render_table *);
 
-/*
- * A progress bar: "copying  [#####.....]  52 %  1.2 GiB of 2.3 GiB". With
- * total 0, which is unknown, what is done without a bar.
- */
-void	render_progress(struct buf *out, const char *what, int64_t done,
-	    int64_t total);
 
 #define RENDER_AGE_MAX	48
 

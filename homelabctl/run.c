@@ -4,27 +4,63 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "homelabctl/interrupt.h"
 
 extern char **environ;
+
+/*
+ * Signals are as a shell would have them, whatever we made of ours; but
+ * SIGPIPE stays ignored: what stops a server must not die of its words when
+ * nobody reads our stderr any more.
+ */
+static int
+set_signals(posix_spawnattr_t *attr)
+{
+	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP };
+	sigset_t set;
+	size_t	i;
+	int	r;
+
+	sigemptyset(&set);
+	r = posix_spawnattr_setsigmask(attr, &set);
+	for (i = 0; i < ARRAY_LEN(sigs); i++)
+		sigaddset(&set, sigs[i]);
+	if (r == 0)
+		r = posix_spawnattr_setsigdefault(attr, &set);
+	if (r == 0)
+		r = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK |
+		    POSIX_SPAWN_SETSIGDEF);
+	return r;
+}
 
 /* Its stdout becomes `out`; -1: as ours. */
 static int
 start(const char *const *argv, int out, pid_t *pid, struct err *e)
 {
 	posix_spawn_file_actions_t a;
+	posix_spawnattr_t attr;
 	int	r = posix_spawn_file_actions_init(&a);
 
-	if (r == 0 && out >= 0)
-		r = posix_spawn_file_actions_adddup2(&a, out, STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawnp(pid, argv[0], &a, NULL,
-		    (char *const *)(uintptr_t)argv, environ);
+	if (r != 0)
+		return err_sys(e, r, "cannot run %s", argv[0]);
+	r = posix_spawnattr_init(&attr);
+	if (r == 0) {
+		r = set_signals(&attr);
+		if (r == 0 && out >= 0)
+			r = posix_spawn_file_actions_adddup2(&a, out,
+			    STDOUT_FILENO);
+		if (r == 0)
+			r = posix_spawnp(pid, argv[0], &a, &attr,
+			    (char *const *)(uintptr_t)argv, environ);
+		posix_spawnattr_destroy(&attr);
+	}
 	posix_spawn_file_actions_destroy(&a);
 	return r == 0 ? 0 : err_sys(e, r, "cannot run %s", argv[0]);
 }
@@ -32,12 +68,16 @@ start(const char *const *argv, int out, pid_t *pid, struct err *e)
 static int
 finish(pid_t pid, int *status, struct err *e)
 {
-	int	how;
+	int	how, errnum = 0;
 
-	while (waitpid(pid, &how, 0) < 0) {
+	interrupt_child(pid);
+	while (errnum == 0 && waitpid(pid, &how, 0) < 0) {
 		if (errno != EINTR)
-			return err_sys(e, errno, "cannot wait for a program");
+			errnum = errno;
 	}
+	interrupt_child(0);
+	if (errnum != 0)
+		return err_sys(e, errnum, "cannot wait for a program");
 	*status = WIFEXITED(how) ? WEXITSTATUS(how) : 128 + WTERMSIG(how);
 	return 0;
 }
@@ -79,6 +119,7 @@ run_program(const char *const *argv, struct buf *out, int *status,
 	if (rc == 0) {
 		struct err later = { 0 };
 
+		interrupt_child(pid);
 		rc = take(ends[0], out, e);
 		if (finish(pid, status, &later) != 0 && rc == 0) {
 			*e = later;

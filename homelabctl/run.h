@@ -2,7 +2,8 @@
 /*
  * run - other programs: started, waited for, their output taken.
  *
- * stderr is the child's as it is ours, so that it explains itself.
+ * stderr is the child's as it is ours, so that it explains itself. Signals
+ * that come while it runs: see interrupt.h.
  */
 #ifndef HOMELABCTL_RUN_H
 #define HOMELABCTL_RUN_H

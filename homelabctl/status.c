@@ -229,6 +229,81 @@ status_text(const struct status *s, const struct ctloptions *o, bool colour,
 		buf_printf(out, "%-12s%s\n", "Next", s->next);
 }
 
+/* ---- Nagios ---- */
+
+/* A '|' would begin the performance data, a line end the next line. */
+static void
+put_plain(struct buf *out, const char *text)
+{
+	for (; *text != '\0'; text++)
+		buf_append_u8(out, *text == '|' ? '/' : *text == '\n' ? ' ' :
+		    (uint8_t)*text);
+}
+
+static void
+nagios_part(struct buf *out, const char *name, enum level l, const char *why)
+{
+	if (l == LEVEL_OK)
+		return;
+	buf_printf(out, ", %s: ", name);
+	put_plain(out, why);
+}
+
+/* What is wrong; when nothing is, what a person wants to read first. */
+static void
+nagios_words(const struct status *s, struct buf *out)
+{
+	char	age[RENDER_AGE_MAX];
+
+	if (s->server_error[0] == '\0')
+		buf_printf(out, "PostgreSQL %d.%d %s", s->version / 10000,
+		    s->version % 10000, s->standby ? "standby" : "primary");
+	else
+		buf_append_str(out, "PostgreSQL does not answer");
+	nagios_part(out, "pooler", s->pooler, s->pooler_error[0] != '\0' ?
+	    s->pooler_error : s->holding ? "holding its clients" : "paused");
+	nagios_part(out, "backups", s->backup, s->backup_why);
+	nagios_part(out, "WAL", s->wal, s->wal_why);
+	if (s->newest != NULL && s->backup == LEVEL_OK)
+		buf_printf(out, ", last backup %s %s", s->newest->label,
+		    render_age(s->newest->stop, s->now, age));
+}
+
+void
+status_nagios(const struct status *s, const struct ctloptions *o,
+    struct buf *out)
+{
+	static const char *const words[] = { "OK", "WARNING", "CRITICAL" };
+	const int64_t second = TEXT_USEC_PER_SEC;
+
+	buf_printf(out, "HOMELAB %s - ", words[s->overall]);
+	nagios_words(s, out);
+	buf_append_str(out, " |");
+	if (s->server_error[0] == '\0')
+		buf_printf(out, " connections=%lld;;;0;%lld wal_queue=%lld;%d;"
+		    ";0", (long long)s->connections,
+		    (long long)s->connections_max, (long long)s->queue,
+		    QUEUE_WARN);
+	if (s->server_error[0] == '\0' && s->last_time != 0)
+		buf_printf(out, " wal_age=%llds;;;0",
+		    (long long)(MAX(s->now - s->last_time, 0) / second));
+	if (s->has_pooler && s->pooler_error[0] == '\0')
+		buf_printf(out, " clients=%lld;;;0 waiting=%lld;;;0 "
+		    "max_wait=%.3fs;;;0", (long long)(s->clients_active +
+		    s->clients_waiting), (long long)s->clients_waiting,
+		    (double)s->max_wait / (double)second);
+	if (s->newest != NULL) {
+		buf_printf(out, " backup_age=%llds;", (long long)(MAX(s->now -
+		    s->newest->stop, 0) / second));
+		if (o->backup_max_age != 0)
+			buf_printf(out, "%lld",
+			    (long long)(o->backup_max_age / second));
+		buf_printf(out, ";;0 backup_size=%lldB;;;0",
+		    (long long)s->newest->size);
+	}
+	buf_append_u8(out, '\n');
+}
+
 /* ---- JSON ---- */
 
 static void

@@ -61,6 +61,9 @@ void	status_judge(struct status *, const struct ctloptions *);
 
 void	status_text(const struct status *, const struct ctloptions *,
 	    bool colour, struct buf *out);
+/* One line, as Nagios and its kin want it, with performance data. */
+void	status_nagios(const struct status *, const struct ctloptions *,
+	    struct buf *out);
 int	status_json(const struct status *, const struct ctloptions *,
 	    struct buf *out, struct err *e) MUST_CHECK;
 

@@ -13,6 +13,7 @@
 #include "common/json.h"
 #include "common/text.h"
 #include "homelabctl/archiver.h"
+#include "homelabctl/interrupt.h"
 
 static int
 print_backup_json(const struct archiver_info *info, int64_t took,
@@ -53,7 +54,15 @@ verb_backup(struct cli *cli, struct err *e)
 
 	cli_say("Backing up stanza %s; a checkpoint comes first and may take "
 	    "a while.", cli->opt.stanza);
+	interrupt_catch();
 	rc = archiver_run(cli, "backup", args, &out, e);
+	if (rc != 0 && interrupt_came(NULL)) {
+		cli_say("The backup was interrupted. PostgreSQL and its "
+		    "clients do not notice; what was\nstored belongs to no "
+		    "backup, and expire removes it later.\n"
+		    "next: homelabctl db backup full");
+		rc = CLI_INTERRUPTED;
+	}
 	if (rc == 0 && cli->json) {
 		rc = archiver_info(cli, &info, e);
 		if (rc == 0) {

@@ -237,6 +237,8 @@ verb_status(struct cli *cli, struct err *e)
 	status_judge(&s, &cli->opt);
 	if (cli->json)
 		rc = status_json(&s, &cli->opt, &out, e);
+	else if (cli->nagios)
+		status_nagios(&s, &cli->opt, &out);
 	else
 		status_text(&s, &cli->opt, cli->colour, &out);
 	if (rc == 0)

@@ -11,6 +11,9 @@
  *	@PAIRS table@		by comments on the pairs of a line
  *	@WORDS table@		by words for shell completion
  *
+ *	@LIST name@		by the verbs or flags of a program, for
+ *				completion
+ *
  * and @VERSION@ anywhere by the version. Build-time only. A program that
  * has an option table adds it to the list below.
  */
@@ -24,6 +27,7 @@
 #include "common/buf.h"
 #include "common/opt.h"
 #include "common/optdoc.h"
+#include "homelabctl/cli.h"
 #include "homelabctl/ctloptions.h"
 #include "pooler/options.h"
 
@@ -48,6 +52,55 @@ static const struct {
 	{ "@SAMPLE ",	optdoc_ini },
 	{ "@PAIRS ",	optdoc_pairs },
 	{ "@WORDS ",	optdoc_words },
+};
+
+/* ---- verbs and flags ---- */
+
+static const char *const archiver_verbs[] = {
+#define VERB(name, fn, flags, args, options, help) name,
+#include "archiver/verbs.def"
+#undef VERB
+};
+
+static void
+list_archiver_verbs(struct buf *out)
+{
+	size_t	i;
+
+	for (i = 0; i < ARRAY_LEN(archiver_verbs); i++)
+		buf_printf(out, "%s\n", archiver_verbs[i]);
+}
+
+static void
+list_verbs(struct buf *out)
+{
+	size_t	i;
+
+	for (i = 0; i < cli_verb_count; i++)
+		buf_printf(out, "%s%s%s\n", cli_verbs[i].words,
+		    cli_verbs[i].arg == NULL ? "" : " ",
+		    cli_verbs[i].arg == NULL ? "" : cli_verbs[i].arg);
+}
+
+/* "--time= db restore"; without words it is of every verb. */
+static void
+list_flags(struct buf *out)
+{
+	const struct cli_flag *f;
+
+	for (f = cli_flags; f < cli_flags + cli_flag_count; f++)
+		buf_printf(out, "--%s%s%s%s\n", f->name, f->value == NULL ?
+		    "" : "=", f->verb == NULL ? "" : " ", f->verb == NULL ?
+		    "" : f->verb);
+}
+
+static const struct {
+	const char	*line;
+	void		(*print)(struct buf *);
+} lists[] = {
+	{ "@LIST homelabctl-verbs@\n",		list_verbs },
+	{ "@LIST homelabctl-flags@\n",		list_flags },
+	{ "@LIST archiver-verbs@\n",		list_archiver_verbs },
 };
 
 /* The table called "name@\n", NULL if there is none. */
@@ -86,6 +139,12 @@ put_expanded(const char *line, struct buf *out)
 	const struct opt_table	*t;
 	size_t			 i, n;
 
+	for (i = 0; i < ARRAY_LEN(lists); i++) {
+		if (strcmp(line, lists[i].line) == 0) {
+			lists[i].print(out);
+			return true;
+		}
+	}
 	for (i = 0; i < ARRAY_LEN(makers); i++) {
 		n = strlen(makers[i].word);
 		if (strncmp(line, makers[i].word, n) != 0)
@@ -118,7 +177,7 @@ main(int argc, char **argv)
 	}
 	for (n = 1; fgets(line, sizeof(line), in) != NULL; n++) {
 		if (!put_expanded(line, &out)) {
-			fprintf(stderr, "mangen: %s:%d: no such table\n",
+			fprintf(stderr, "mangen: %s:%d: no such table or list\n",
 			    argv[1], n);
 			fclose(in);
 			return 1;
