@@ -125,22 +125,16 @@ psycopg_dir() {
 	echo "$dir"
 }
 
-# A PgBouncer of the release whose contract we keep: $PGBOUNCER, or Debian
-# unstable's with the libraries it needs, unpacked and not installed.
-pgbouncer_bin() {
-	if [ -n "${PGBOUNCER:-}" ]; then
-		echo "$PGBOUNCER"
-		return
-	fi
-	local dir=$cache/pgbouncer tmp site p
-	if [ -x "$dir/pgbouncer" ]; then
-		echo "$dir/pgbouncer"
-		return
-	fi
+# sid_program directory package "its name" libraries...
+# A program of Debian unstable in $cache/<directory>/root, with the libraries
+# it needs, unpacked and not installed.
+sid_program() {
+	local dir=$cache/$1 package=$2 what=$3 tmp site p
+	shift 3
 	site=$(apt-get indextargets --format '$(SITE)' 2>/dev/null |
 	    grep '/debian$' | head -1)
-	[ -n "$site" ] || { echo "PgBouncer: no Debian mirror" >&2; return 1; }
-	echo "fetching PgBouncer from Debian unstable" >&2
+	[ -n "$site" ] || { echo "$what: no Debian mirror" >&2; return 1; }
+	echo "fetching $what from Debian unstable" >&2
 	mkdir -p "$cache" && tmp=$(mktemp -d "$cache/fetch.XXXXXX") || return 1
 	mkdir -p "$tmp/lists/partial" "$tmp/archives/partial" "$tmp/none" \
 	    "$tmp/root"
@@ -156,16 +150,31 @@ pgbouncer_bin() {
 	(
 		export APT_CONFIG=$tmp/apt.conf
 		apt-get -qq update && apt-get -qq install -y --download-only \
-		    --no-install-recommends -o Debug::NoLocking=1 pgbouncer
+		    --no-install-recommends -o Debug::NoLocking=1 "$package"
 	) >&2 </dev/null || { rm -rf "$tmp"; return 1; }
-	for p in pgbouncer libc6 libcares2 libevent-2.1 libldap2 libpam0g \
-	    libsasl2-2 libssl3t64 libsystemd0 libaudit1 libcap-ng0 libzstd1 \
-	    zlib1g libgcc-s1; do
+	for p in "$package" "$@"; do
 		dpkg-deb -x "$(ls "$tmp/archives/$p"[_0-9t-]*.deb | head -1)" \
 		    "$tmp/root" || { rm -rf "$tmp"; return 1; }
 	done
 	rm -rf "$dir" && mkdir "$dir" && mv "$tmp/root" "$dir/root"
 	rm -rf "$tmp"
+}
+
+# A PgBouncer of the release whose contract we keep: $PGBOUNCER, or Debian
+# unstable's.
+pgbouncer_bin() {
+	local dir=$cache/pgbouncer
+	if [ -n "${PGBOUNCER:-}" ]; then
+		echo "$PGBOUNCER"
+		return
+	fi
+	if [ -x "$dir/pgbouncer" ]; then
+		echo "$dir/pgbouncer"
+		return
+	fi
+	sid_program pgbouncer pgbouncer PgBouncer libc6 libcares2 \
+	    libevent-2.1 libldap2 libpam0g libsasl2-2 libssl3t64 libsystemd0 \
+	    libaudit1 libcap-ng0 libzstd1 zlib1g libgcc-s1 || return 1
 	cat >"$dir/pgbouncer" <<-'RUN'
 	#!/bin/sh
 	root=$(dirname "$0")/root
@@ -175,4 +184,34 @@ pgbouncer_bin() {
 	RUN
 	chmod 755 "$dir/pgbouncer"
 	echo "$dir/pgbouncer"
+}
+
+# pgBackRest: $PGBACKREST, or Debian unstable's. It starts itself again for
+# its helpers, by the name under which it was started: this script.
+pgbackrest_bin() {
+	local dir=$cache/pgbackrest
+	if [ -n "${PGBACKREST:-}" ]; then
+		echo "$PGBACKREST"
+		return
+	fi
+	if [ -x "$dir/pgbackrest" ]; then
+		echo "$dir/pgbackrest"
+		return
+	fi
+	sid_program pgbackrest pgbackrest pgBackRest libc6 libbz2-1.0 \
+	    libssl3t64 liblz4-1 libsystemd0 libpq5 libssh2-1t64 libxml2-16 \
+	    libzstd1 zlib1g libgcc-s1 libgssapi-krb5-2 libkrb5-3 libk5crypto3 \
+	    libkrb5support0 libkeyutils1 libcom-err2 libldap2 libsasl2-2 ||
+		return 1
+	cat >"$dir/pgbackrest" <<-'RUN'
+	#!/bin/sh
+	root=${0%/*}/root
+	lib=$root/usr/lib/$(uname -m)-linux-gnu
+	exec "$lib"/ld-linux-*.so.* --library-path "$lib" --argv0 "$0" \
+	    "$root/usr/bin/pgbackrest" "$@"
+	RUN
+	# No process is started only to ask for what is known now.
+	sed -i "s/\$(uname -m)/$(uname -m)/" "$dir/pgbackrest"
+	chmod 755 "$dir/pgbackrest"
+	echo "$dir/pgbackrest"
 }

@@ -9,7 +9,8 @@
 #	 demo.sh run directory		the job itself, not as root
 #
 # Everything is under build/demo. As root that is a link into /tmp, because
-# PostgreSQL refuses root, and the user postgres may not enter this tree.
+# PostgreSQL refuses root, and the user postgres may not enter this tree; also
+# where the tree's path is too long for sockets, or has blanks in it.
 set -u
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -25,9 +26,20 @@ die() {
 	exit 1
 }
 
+# Where the demo can be: not every path will do for sockets and commands.
+needs_link() {
+	[ "$(id -u)" = 0 ] || [ ${#top} -gt 60 ] ||
+	    [[ $top == *[^A-Za-z0-9._/-]* ]]
+}
+
 prepare() {
 	local old
 	cd "$top" || exit 1
+	mkdir -p build
+	exec 8>build/demo.lock
+	flock -n 8 || die "another make demo is at work in this tree"
+	# Ctrl-C ends the job; then there is something to be removed.
+	trap : INT
 	say "Installing what is missing, then building"
 	tests/deps.sh build test || exit 1
 	make -s -j"$(nproc)" all || exit 1
@@ -37,13 +49,13 @@ prepare() {
 		as_user "$(stat -c %U "$old/stop.sh")" bash "$old/stop.sh"
 	fi
 	rm -rf "$old" build/demo
-	if [ "$(id -u)" = 0 ]; then
+	user=$(id -un)
+	[ "$(id -u)" != 0 ] || user=postgres
+	if needs_link; then
 		dir=$(mktemp -d /tmp/homelab-demo.XXXXXX)
 		ln -s "$dir" build/demo
-		user=postgres
 	else
 		dir=$top/build/demo
-		user=$(id -un)
 		mkdir -p "$dir"
 	fi
 	mkdir "$dir/bin"
@@ -53,9 +65,12 @@ prepare() {
 	[ "$(id -u)" != 0 ] || chown -R "$user" "$dir"
 	chmod 755 "$dir"
 	cd / && as_user "$user" env KEEP="${KEEP:-}" \
-	    bash "$dir/bin/demo.sh" run "$dir"
+	    bash "$dir/bin/demo.sh" run "$dir" 8>&-
 	status=$?
-	if [ $status -ne 0 ]; then
+	if [ $status -eq 130 ]; then
+		rm -rf "$dir" "$top/build/demo"
+		say "Interrupted: stopped and removed."
+	elif [ $status -ne 0 ]; then
 		echo "demo: failed; the logs are in $dir" >&2
 	elif [ -z "${KEEP:-}" ]; then
 		rm -rf "$dir" "$top/build/demo"
@@ -136,7 +151,12 @@ configure() {
 	cat >"$dir/stop.sh" <<-SH
 	kill -QUIT \$(cat $dir/pooler.pid) 2>/dev/null
 	kill \$(cat $dir/archiver.pid) 2>/dev/null
-	$pg_ctl -m immediate stop >/dev/null 2>&1
+	# pg_ctl would refuse root.
+	kill -QUIT \$(head -1 $dir/data/postmaster.pid) 2>/dev/null
+	for i in {1..100}; do
+		[ -e $dir/data/postmaster.pid ] || break
+		sleep 0.1
+	done
 	rm -f $dir/stop.sh
 	SH
 }
@@ -178,7 +198,13 @@ sql() {
 	psql -XAtq -h 127.0.0.1 -p "$port" -U postgres -d demo -c "$1"
 }
 ctl() {
-	printf '$ homelabctl %s\n' "$*"
+	local word
+	printf '$ homelabctl'
+	for word; do
+		[[ $word != *' '* ]] || word="'$word'"
+		printf ' %s' "$word"
+	done
+	printf '\n'
 	"$dir/bin/homelabctl" --config="$dir/homelabctl.ini" "$@"
 }
 
@@ -192,8 +218,8 @@ run() {
 	free_port pg_port
 	free_port port
 	configure
-	trap 'bash "$dir/stop.sh"' EXIT
-	trap 'exit 1' INT TERM HUP
+	trap '[ -z "$load" ] || kill "$load" 2>/dev/null; bash "$dir/stop.sh"' EXIT
+	trap 'exit 130' INT TERM HUP
 
 	say "A private PostgreSQL that archives, its archiver daemon, its pooler"
 	start_server

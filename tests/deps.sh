@@ -14,6 +14,7 @@ build_packages() {
 	build-essential	compiler, make
 	pkg-config	finds libpq and Check
 	libuv1-dev	event loops
+	liburing-dev	io_uring for the pooler's sockets
 	libssl-dev	TLS, SCRAM
 	libidn-dev	SASLprep of passwords
 	libinih-dev	ini files

@@ -4,18 +4,21 @@
 # Runs tests and adds them up.
 # usage: run.sh [suite|script]...
 #
-# Suites: lint, unit, e2e (plain build), asan (unit tests and the pooler's
+# Suites: lint, unit, e2e (plain build), faults (a sample of the sweeps of
+# tests/faults; FAULTS=all tries each point), asan (unit tests and the pooler's
 # end-to-end tests under ASan and UBSan), tsan (the pooler's under TSan). A
-# script is a path under tests/e2e. Programs must be built before. One line is
+# script is a path under tests. Programs must be built before. One line is
 # printed for each program; the output of those that fail is kept under
 # build/test-logs, its tail shown. The last line is `N passed, N failed`.
 #
 # PG=14,15,18	majors for the end-to-end tests (default: Debian's)
 # POOLER=pgbouncer	the same tests on a real PgBouncer (fetched when needed)
+# IO_BACKEND=io_uring	the pooler's tests over that back end (or epoll)
 # JOBS=N	scripts at a time (default: the number of processors)
 #
 # PostgreSQL refuses to run as root. As root everything is copied to a
-# temporary directory and runs there as user postgres (or nobody).
+# temporary directory and runs there as user postgres (or nobody), but for the
+# scripts that say "# root": they start the servers as SERVER_USER.
 set -u
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -56,6 +59,7 @@ stage() {
 		find $b -maxdepth 1 -type f -perm -u+x \
 		    -exec cp -t "$home/$b" {} +
 		[ -d $b/e2e ] && cp -r $b/e2e "$home/$b/"
+		[ -d $b/faults ] && cp -r $b/faults "$home/$b/"
 	done
 	if [ -d "$cache" ]; then
 		cp -r --reflink=auto "$cache" "$run_dir/cache"
@@ -158,6 +162,11 @@ run_script() {
 	local suffix=$1 script=$2 name
 	shift 2
 	name=$(basename "$script" .sh)$suffix
+	# A test whose first lines say "# root" wants to be root, if we are.
+	if [ ${#user[@]} -gt 0 ] && head -20 "$script" | grep -q '^# root'; then
+		local user=(env "TMPDIR=$run_dir/tmp" "HOME=$run_dir/home"
+		    "SERVER_USER=${user[1]#--reuid=}")
+	fi
 	if head -20 "$script" | grep -q '^# serial'; then
 		settle 1
 		start "$name" "${user[@]}" env "$@" \
@@ -193,6 +202,13 @@ suite_e2e() {
 		for script in tests/e2e/[0-9]*.sh; do
 			run_script " (PG $major)" "$script" PG="$major"
 		done
+	done
+}
+
+suite_faults() {
+	local script
+	for script in tests/faults/[0-9]*.sh; do
+		run_script "" "$script" PG="${PG%%,*}"
 	done
 }
 
@@ -234,7 +250,7 @@ for what in "$@"; do
 	case $what in
 	lint) suite_lint ;;
 	unit) unit_tests build "" ;;
-	e2e | asan | tsan) "suite_$what" ;;
+	e2e | faults | asan | tsan) "suite_$what" ;;
 	*.sh) for major in ${PG//,/ }; do
 		run_script " (PG $major)" "$what" PG="$major" ${B:+"B=$B"}
 	      done ;;

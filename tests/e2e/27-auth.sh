@@ -70,6 +70,20 @@ login 'unknown' "$failed" nobody pw
 login 'an md5 secret, and the server asks md5' md md pw
 login 'wrong for an md5 secret' "$failed" md wrong
 login 'wrong for a SCRAM secret' "$failed" scram wrong
+if is_ours; then
+	# PgBouncer takes the setting and reads no file.
+	echo '"plain" "pw"' >"$tmp/other.txt"
+	is 'SET auth_file' '' "$(console "SET auth_file = '$tmp/other.txt'")"
+	login 'who is in that file' plain plain pw
+	login 'who is not' "$failed" clear pw
+	like 'SET auth_file: no such file' '*SET failed*' \
+	    "$(console "SET auth_file = '$tmp/missing.txt'")"
+	succeeds 'and the log says so' logged \
+	    "could not open auth_file $tmp/missing.txt"
+	login 'the users are those of before' plain plain pw
+	console RELOAD >/dev/null
+	login 'RELOAD: the configured file again' clear clear pw
+fi
 pooler_stop
 
 with md5

@@ -69,6 +69,25 @@ restart 'client_tls_sslmode = allow' 'server_tls_sslmode = prefer'
 login 'allow: without' 'alice|t' sslmode=disable
 login 'allow: with' 'alice|t' "sslmode=verify-full sslrootcert=$tmp/ca.crt"
 
+# direct options of s_client...: the answer to the start-up packet of a client
+# that starts TLS at once (psql can from 17 on)
+direct() {
+	printf '\0\0\0\046\0\003\0\0user\0alice\0database\0postgres\0\0X\0\0\0\4' |
+	    timeout 20 openssl s_client -quiet -connect "127.0.0.1:$port" "$@" \
+	    2>/dev/null | head -c 9 | od -An -tx1 | tr -d ' \n'
+}
+login_ok=520000000800000000
+is 'direct TLS with ALPN' $login_ok "$(direct -alpn postgresql)"
+is 'direct TLS, one of several protocols' $login_ok \
+    "$(direct -alpn h2,postgresql)"
+is 'direct TLS with another protocol' '' "$(direct -alpn h2)"
+if is_ours; then
+	# PgBouncer lets it in; PostgreSQL does not.
+	is 'direct TLS without ALPN' '' "$(direct)"
+	succeeds 'and the log says why' logged \
+	    'closing because: direct TLS without ALPN protocol "postgresql"'
+fi
+
 restart 'client_tls_sslmode = require' 'server_tls_sslmode = require'
 login 'require: without' 'SSL required' sslmode=disable
 login 'require: with' 'alice|t' sslmode=require

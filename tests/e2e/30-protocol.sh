@@ -14,6 +14,7 @@ one = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size=1
 tcp = host=127.0.0.1 port=$pg_port dbname=postgres user=postgres
 sess = host=$tmp port=$pg_port dbname=postgres user=postgres pool_mode=session pool_size=1
 stmt = host=$tmp port=$pg_port dbname=postgres user=postgres pool_mode=statement pool_size=1
+new1 = host=$tmp port=$pg_port dbname=postgres user=postgres
 two = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size=2 min_pool_size=2"
 pg_sql "CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN;
     CREATE TABLE t (i int); GRANT ALL ON t TO public"
@@ -242,6 +243,20 @@ a< EOF
 open b dbname=one
 b> Q 'select count(*) from t where i = 98'
 b< T D:0 C Z:I
+
+test a query behind the start-up packet, before any answer
+raw a
+a! '\x00\x00\x00\x26\x00\x03\x00\x00user\x00alice\x00database\x00postgres\x00\x00Q\x00\x00\x00\x0dselect 1\x00'
+a< R ... Z:I T D:1 C Z:I
+a> Q 'select 2'
+a< T D:2 C Z:I
+
+test the same where the pool has no server yet
+raw a
+a! '\x00\x00\x00\x22\x00\x03\x00\x00user\x00alice\x00database\x00new1\x00\x00Q\x00\x00\x00\x0dselect 1\x00'
+a< R ... Z:I T D:1 C Z:I
+a> Q 'select 2'
+a< T D:2 C Z:I
 
 test notices and function calls pass
 open a

@@ -97,6 +97,43 @@ a> d 6 ; d '\t' ; d s ; d i ; d x ; d '\n' ; c
 a< 'C:COPY 1' Z:I
 DRIVE
 
+# PgBouncer closes the server, ours ends the COPY and keeps it.
+if is_ours; then
+	talk <<-'DRIVE'
+	test a client that leaves between two COPYs of one query
+	open a dbname=one
+	open b dbname=one
+	b> Q 'select pg_backend_pid()'
+	b< T D C Z:I
+	let pid b
+	mark
+	a> Q 'copy c from stdin; copy c from stdin'
+	a< G
+	a> d '78\tgone\n' ; c ; X
+	b> Q 'select count(*) from c where a = 78'
+	b< T D:0 C Z:I
+	took 0 4000
+	b> Q 'select pg_backend_pid()'
+	b< T D:${pid} C Z:I
+
+	test a client that leaves behind the data of one COPY, ahead of the next
+	open a dbname=one
+	open b dbname=one
+	b> Q 'select pg_backend_pid()'
+	b< T D C Z:I
+	let pid b
+	mark
+	a> P '' 'copy c from stdin' ; B '' ; E ; S
+	a< 1 2 G
+	a> d '79\tgone\n' ; c ; S ; B '' ; E ; S ; X
+	b> Q 'select count(*) from c where a = 79'
+	b< T D C Z:I
+	took 0 4000
+	b> Q 'select pg_backend_pid()'
+	b< T D:${pid} C Z:I
+	DRIVE
+fi
+
 # A large result, and a client that does not read it for a while: the pooler
 # must stop reading from the server and not collect it.
 rss() {

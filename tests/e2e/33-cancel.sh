@@ -143,6 +143,54 @@ talk < <(
 	done
 )
 
+# Queries of ours that go ahead of the client's must not be hit, and the
+# cancel must not be lost: the check query takes a second here; the backend
+# is stopped while it has our SET and the client's query before it.
+if is_ours; then
+	# check seconds query: for pgtalk's sh
+	cat >"$tmp/check" <<-SH
+	#!/bin/sh
+	psql -Xq -h $tmp -p $port -U pgbouncer -d pgbouncer \\
+	    -c "SET server_check_delay = \$1" \\
+	    -c "SET server_check_query = '\$2'" >/dev/null
+	SH
+	chmod +x "$tmp/check"
+	talk <<-DRIVE
+	test a cancel during the check query waits for the client's own
+	open a dbname=one
+	a> Q 'select 1'
+	a< T D:1 C Z:I
+	sh '$tmp/check 0 "select pg_sleep(1)"'
+	mark
+	a> Q 'select pg_sleep(30)'
+	sleep 200
+	cancel a
+	a< T E:57014:* Z:I
+	took 900 9000
+	sh '$tmp/check 30 "select 1"'
+	a> Q 'select 2'
+	a< T D:2 C Z:I
+
+	test a cancel behind our SET waits for the client's own
+	open a 'dbname=one application_name=a'
+	open b 'dbname=one application_name=b'
+	a> Q 'select pg_backend_pid()'
+	a< T D C Z:I
+	let pid a
+	b> Q 'select 1'
+	b< T D:1 C Z:I
+	sh 'kill -STOP \${pid}; (sleep 0.6; kill -CONT \${pid}) >/dev/null 2>&1 &'
+	mark
+	a> Q 'select pg_sleep(30)'
+	sleep 100
+	cancel a
+	a< T E:57014:* Z:I
+	took 300 9000
+	a> Q 'show application_name'
+	a< T D:a C Z:I
+	DRIVE
+fi
+
 # A client that vanishes in the middle of a query: the query must not go on.
 talk <<-'DRIVE'
 test a client vanishes with its query running
@@ -159,6 +207,27 @@ if is_ours; then
 		    and pid <> pg_backend_pid()" | grep -qx 0
 	}
 	succeeds "its query is cancelled" until_true 5 running
+fi
+if is_ours; then
+	# A cancel that comes when the query is over would hit our ROLLBACK.
+	talk < <(
+		echo "test clients vanish in transactions, the server is kept"
+		echo "open b dbname=one"
+		echo "b> Q 'select pg_backend_pid()'"
+		echo "b< T D C Z:I"
+		echo "let pid b"
+		for i in $(seq 30); do
+			echo "open a dbname=one"
+			echo "a> Q 'begin; select pg_sleep(0.00$((i % 10)))'"
+			echo "sleep $((i % 10))"
+			echo "close a"
+		done
+		echo "b> Q 'select pg_backend_pid()'"
+		# shellcheck disable=SC2016
+		echo 'b< T D:${pid} C Z:I'
+	)
+	is "no ROLLBACK of ours was hit" '' \
+	    "$(grep 'STATEMENT:  ROLLBACK' "$tmp/data.log")"
 fi
 is "nothing is left over" 0 \
     "$(column 'SHOW POOLS' cl_waiting_cancel_req 'two|postgres')"

@@ -150,8 +150,20 @@ three() {
 }
 succeeds "min_pool_size: three servers within two seconds" until_true 3 three
 
-# Not one client more than max_client_conn; the console is not counted.
+# Not one client more than max_client_conn, sockets that say nothing included;
+# the console gets in all the same.
 talk < <(
+	echo "test max_client_conn counts silent sockets"
+	for i in $(seq 2); do echo "raw s$i"; done
+	for i in $(seq 57); do echo "open c$i dbname=one"; done
+	echo "open x 'dbname=pgbouncer user=admin'"
+	echo "x> Q 'show lists'"
+	echo "x< T ... 'D:used_clients|60' 'D:login_clients|2' ... C Z:I"
+	echo "openfail dbname=one '*no more connections allowed (max_client_conn)*'"
+	echo "close s1"
+	echo "close s2"
+	echo "sleep 100"
+	echo "open y dbname=one"
 	echo "test max_client_conn"
 	for i in $(seq 60); do echo "open c$i dbname=one"; done
 	echo "openfail dbname=one '*no more connections allowed (max_client_conn)*'"

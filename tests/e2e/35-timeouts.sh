@@ -93,6 +93,28 @@ DRIVE
 set_() {
 	console "SET $1" >/dev/null
 }
+cat >"$tmp/set" <<-SH
+#!/bin/sh
+psql -Xq -h $tmp -p $port -U admin -d pgbouncer -c "SET \$1" >/dev/null
+SH
+chmod +x "$tmp/set"
+talk <<DRIVE
+test a new time-out holds for those who are idle or wait already
+open i dbname=many
+i> Q 'select 1'
+i< T D:1 C Z:I
+open b 'dbname=many user=alice'
+b> Q begin
+b< C Z:T
+mark
+sh '$tmp/set client_idle_timeout=1'
+i< E:08P01:client_idle_timeout EOF
+took 900 6000
+sh '$tmp/set client_idle_timeout=0'
+sh '$tmp/set transaction_timeout=1'
+b< ... E:08P01:*transaction?timeout* EOF
+sh '$tmp/set transaction_timeout=0'
+DRIVE
 set_ "client_idle_timeout = 1"
 talk <<'DRIVE'
 test client_idle_timeout spares who is in a transaction

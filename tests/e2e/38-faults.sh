@@ -257,6 +257,35 @@ back() {
 succeeds "PostgreSQL comes back: so do we" until_true 15 back
 is "no client is left waiting" 0 "$(column 'SHOW POOLS' cl_waiting 'one|postgres')"
 
+# A client sends half a million messages that no server ever sees while its
+# query runs: what has to be remembered of them is bounded.
+rss() {
+	awk '/^VmHWM/ { print $2 }' "/proc/$pooler_pid/status"
+}
+printf 'C\0\0\0\007Sx\0' >"$tmp/flood"
+for _ in $(seq 19); do
+	cat "$tmp/flood" "$tmp/flood" >"$tmp/twice"
+	mv "$tmp/twice" "$tmp/flood"
+done
+before=$(rss)
+exec 9<>"/dev/tcp/127.0.0.1/$port"
+{
+	printf '\0\0\0\041\0\003\0\0user\0alice\0database\0one\0\0'
+	printf 'Q\0\0\0\027select pg_sleep(2)\0'
+	cat "$tmp/flood"
+	printf 'S\0\0\0\004X\0\0\0\004'
+} >&9 &
+flood=$!
+answers=$(timeout 120 cat <&9 | tr -dc 3 | wc -c)
+exec 9>&-
+wait $flood
+between "half a million Closes behind a slow query are answered" \
+    $((1 << 19)) $(((1 << 19) + 200)) "$answers"
+if is_ours && [ -z "${SLOW:-}" ]; then
+	between "and their memory is bounded: $(($(rss) - before)) kB" 0 32768 \
+	    $(($(rss) - before))
+fi
+
 # A server that is none: it accepts and says nothing, or something strange.
 console "SET server_connect_timeout = 1" >/dev/null
 fake() {

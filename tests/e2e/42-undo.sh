@@ -40,6 +40,112 @@ open a
 a> P '' 'select 1' ; S ; P '' 'selec' ; S ; B '' ; E ; S
 a< 1 Z:I E:42601:* Z:I E:26000:* Z:I
 
+test a name that a failed batch closed and gave away: the next batch has it
+open a
+a> P s 'select 1' ; S
+a< 1 Z:I
+a> P '' 'selec' ; C S s ; P s 'select 2' ; S ; D S s ; B s ; E ; S
+a< E:42601:* Z:I t T 2 D:1 C Z:I
+
+test a name that a failed batch closed is not free
+open a
+a> P s 'select 1' ; S
+a< 1 Z:I
+a> P '' 'selec' ; C S s ; S ; P s 'select 2' ; S ; B s ; E ; S
+a< E:42601:* Z:I E:42P05:* Z:I 2 D:1 C Z:I
+
+test what a failed batch closed is closed by the next
+open a
+a> P s 'select 1' ; S
+a< 1 Z:I
+a> P '' 'selec' ; C S s ; P s 'select 2' ; S ; C S s ; S ; P s 'select 3' ; B s ; E ; S
+a< E:42601:* Z:I 3 Z:I 1 2 D:3 C Z:I
+
+test two failed batches, then one that does not
+open a
+a> P s 'select 1' ; S
+a< 1 Z:I
+a> P '' 'selec' ; C S s ; S ; P '' 'selec' ; C S s ; P s 'select 2' ; S ; B s ; E ; S
+a< E:42601:* Z:I E:42601:* Z:I 2 D:1 C Z:I
+
+test a failed batch needed a statement first, on a server that lacks it
+open a
+open b
+a> Q begin
+a< C Z:T
+b> Q begin
+b< C Z:T
+a> Q commit
+a< C Z:I
+b> Q commit
+b< C Z:I
+a> P s 'select 1' ; P s2 'select 2' ; S
+a< 1 1 Z:I
+a> P x 'selec' ; B s ; E ; S ; B s ; E ; S ; P s3 'select 1' ; B s3 ; E ; S
+a< E:42601:* Z:I 2 D:1 C Z:I 1 2 D:1 C Z:I
+a> P x 'selec' ; B s2 ; E ; S ; P s4 'select 2' ; B s4 ; E ; S
+a< E:42601:* Z:I 1 2 D:2 C Z:I
+
+test a name is parsed again: what else is wrong with it comes first
+open a
+a> P s 'select 1' ; S
+a< 1 Z:I
+a> P s 'selec' ; S ; P s 'select 2' ; S ; B s ; E ; S
+a< E:42601:* Z:I 'E:42P05:prepared statement "s" already exists' Z:I 2 D:1 C Z:I
+a> Q begin ; Q selec ; P s 'select 2' ; S ; Q rollback
+a< C Z:T E:42601:* Z:E E:25P02:* Z:E C Z:I
+
+test nothing is parsed in a failed transaction, not even what a server knows
+open a
+a> P s 'select 1' ; S
+a< 1 Z:I
+a> Q begin ; Q selec ; P s2 'select 1' ; S ; Q rollback
+a< C Z:T E:42601:* Z:E E:25P02:* Z:E C Z:I
+a> Q begin ; Q selec
+a< C Z:T E:42601:* Z:E
+a> P s2 'select 1' ; S ; Q rollback ; B s ; E ; P s2 'select 1' ; B s2 ; E ; S
+a< E:25P02:* Z:E C Z:I 2 D:1 C 1 2 D:1 C Z:I
+
+test DEALLOCATE ALL leaves the unnamed statement alone
+open a
+a> P '' 'deallocate all' ; B ; E ; S ; Q begin ; P x 'deallocate all' ; B x ; E ; S
+a< 1 2 C Z:I C Z:T 1 2 C Z:T
+a> P '' 'set timezone to utc' ; P x 'deallocate all' ; B x ; E ; E nobody ; S ; D S '' ; S ; Q rollback
+a< 1 1 2 C E:34000:* Z:E t n Z:E C Z:I
+
+test in a failed transaction the unnamed statement is still known
+open a
+a> Q begin ; P '' 'set timezone to utc' ; E nobody ; S ; D S '' ; S ; Q rollback
+a< C Z:T 1 E:34000:* Z:E t n Z:E C Z:I
+
+test what was asked before Terminate is done and answered
+open a
+a> Q 'insert into t select 77 from pg_sleep(0.1)' ; P '' 'select 1' ; B '' ; E ; S ; X
+a< 'C:INSERT 0 1' Z:I 1 2 D:1 C Z:I EOF
+open b
+b> Q 'delete from t where i = 77'
+b< 'C:DELETE 1' Z:I
+
+test the unnamed statement behind a failed batch is never a stranger's
+open a
+open b
+a> P '' 'select 1' ; S
+a< 1 Z:I
+b> P '' 'select 99' ; S
+b< 1 Z:I
+b> P '' 'select 99' ; S
+b< 1 Z:I
+a> B nobody ; P '' 'select 2' ; S ; B '' ; E ; S
+a< E:26000:* Z:I 2 D:1 C Z:I
+b> P '' 'select 99' ; S
+b< 1 Z:I
+b> P '' 'select 99' ; S
+b< 1 Z:I
+a> B nobody ; P '' 'select 2' ; S ; D S '' ; B '' ; E ; S
+a< E:26000:* Z:I t T 2 D:1 C Z:I
+b> B nobody ; C S '' ; S ; B '' ; E ; S
+b< E:26000:* Z:I 2 D:99 C Z:I
+
 test DEALLOCATE ALL in the extended protocol
 open a
 a> P s 'select 1' ; P d 'deallocate all' ; S

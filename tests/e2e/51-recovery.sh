@@ -3,16 +3,31 @@
 # What PostgreSQL makes of archive-get: recovery, crash recovery with the
 # repository away, and a standby whose repository is down.
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/archiver-lib.sh"
+. "$(dirname "$0")/arlib.sh"
 
-archiver_ini
+archiver_ini archive-timeout=8s archive-get-timeout=3s
 pg_init "$tmp/data"
-archiving_on
+archive_settings
 pg_start
 claim
 pg_sql "create table t (x int); insert into t values (1)" >/dev/null
-"$client_bin/pg_basebackup" -h "$tmp" -p "$pg_port" -U postgres -X none \
-    -c fast -D "$tmp/base" >/dev/null 2>&1
+# By the server's functions: Debian's pg_basebackup refuses newer servers.
+base_backup() {
+	local start="pg_backup_start('base', true)"
+	local stop="pg_backup_stop(false)"
+	if [ "$PG" -lt 15 ]; then
+		start="pg_start_backup('base', true, false)"
+		stop="pg_stop_backup(false)"
+	fi
+	psql -XAtq -v ON_ERROR_STOP=1 -h "$tmp" -p "$pg_port" -U postgres \
+	    -d postgres >/dev/null <<-SQL || return 1
+	SELECT $start;
+	\! cp -r $tmp/data $tmp/base
+	SELECT labelfile FROM $stop \g $tmp/base/backup_label
+	SQL
+	rm -rf "$tmp"/base/pg_wal/* "$tmp"/base/postmaster.*
+}
+base_backup
 is "a base backup" 0 $?
 pg_sql "insert into t select generate_series(2, 1000)" >/dev/null
 last=$(switch_wal)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # archive-push and archive-get on S3: what works, and each way to fail.
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/archiver-lib.sh"
+. "$(dirname "$0")/arlib.sh"
 
 minio_start || skip_all "no S3 server: $(tail -1 "$tmp/minio.why" 2>/dev/null)"
 bucket=homelab-$$-$RANDOM
@@ -17,9 +17,9 @@ s3() {
 options=("repo1-type = s3" "repo1-path = /pg" "repo1-s3-bucket = $bucket"
     "repo1-s3-endpoint = http://$s3_endpoint" "repo1-s3-key = $s3_key"
     "repo1-s3-key-secret = $s3_secret")
-archiver_ini "$tmp/archiver.ini" "${options[@]}"
+archiver_ini archive-timeout=8s archive-get-timeout=3s "${options[@]}"
 pg_init "$tmp/data"
-archiving_on
+archive_settings
 pg_start
 
 w=$(switch_wal)

@@ -37,12 +37,13 @@ pg_start pg_port "$tmp/data"
 
 # --- killed in the middle -------------------------------------------------------
 before=$(ar info | grep -c 'full backup')
+touch "$tmp/mark"
 "$ARCHIVER" --config="$ini" --stanza=main backup --type=full \
     --process-max=1 --compress-type=none >"$tmp/killed.log" 2>&1 &
 victim=$!
 # Some packs are there, and many are to come.
 has_pack() {
-	find "$tmp/repo/main/backup" -newer "$tmp/good" -path '*/data/*' \
+	find "$tmp/repo/main/backup" -newer "$tmp/mark" -path '*/data/*' \
 	    -not -name '.*' | grep -q .
 }
 for ((i = 0; i < 5000; i++)); do
@@ -75,7 +76,11 @@ is "and the rows are right" "$want" "$(rows pgbench_accounts)"
 pg_stop fast "$tmp/new"
 
 # --- damage in the repository ------------------------------------------------------
-succeeds "verify finds nothing" ar verify
+out=$(ar verify --expire-grace=0)
+is "verify finds no fault" 0 $?
+like "and says what the killed backup left" \
+    "*NOTE backup *never ended: * packs without a manifest*expire removes*" \
+    "$out"
 pack=$(find "$tmp/repo/main/backup/$label" -path '*/data/*' -size +1M | head -1)
 flip() {
 	local byte
@@ -111,6 +116,14 @@ is "verify: a flipped bit in a manifest" 26 $?
 like "a restore of it says so" "*cannot read main/backup/$label/manifest-*" \
     "$(restored broken2 --set="$label")"
 flip "$manifest" 400
+mv "$manifest" "$tmp/manifest"
+out=$(ar verify --expire-grace=0)
+is "verify: a manifest that is lost" 26 $?
+like "names the backup" "*FAULT backup $label, run *manifest is lost*" "$out"
+like "expire does not take it for a backup that died" \
+    "*keep a backup whose manifest is lost: main/backup/$label/*" \
+    "$(ar expire --expire-grace=0)"
+mv "$tmp/manifest" "$manifest"
 mv "$pack" "$pack.away"
 like "verify: a pack that is missing" "*FAULT backup $label, *" "$(ar verify)"
 mv "$pack.away" "$pack"

@@ -48,6 +48,25 @@ succeeds "and are whole" ar verify
 out=$(ar expire --expire-grace=0)
 is "nothing is left to do" "" "$out"
 
+# --- writers that were killed ------------------------------------------------------
+left=$(dirname "$(find "$tmp/repo/main/wal" -path '*/00000001/*' -type f |
+    head -1)")
+echo old >"$left/.tmp-00000000000000aa"
+touch -d '2 days ago' "$left/.tmp-00000000000000aa"
+echo new >"$left/.tmp-00000000000000bb"
+out=$(ar verify)
+is "leftovers of killed writers are no faults" 0 $?
+like "but are told" "*2 files that killed writers left*" "$out"
+out=$(ar expire --dry-run)
+like "expire names the old one" "*killed writer left:*/.tmp-*aa*" "$out"
+is "and not the young one" 0 "$(grep -c 'tmp-.*bb' <<<"$out")"
+succeeds "a dry run removes nothing" test -e "$left/.tmp-00000000000000aa"
+ar expire >"$tmp/expire.log"
+succeeds "expire removes it" test ! -e "$left/.tmp-00000000000000aa"
+succeeds "and no other" test -e "$left/.tmp-00000000000000bb"
+out=$(ar expire --expire-grace=0)
+like "which goes after the grace" "*killed writer left:*/.tmp-*bb*" "$out"
+
 # --- a backup that died ---------------------------------------------------------
 pg_sql "ALTER SYSTEM SET archive_command = 'false'" >/dev/null
 pg_sql "SELECT pg_reload_conf()" >/dev/null

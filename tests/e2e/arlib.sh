@@ -7,10 +7,15 @@
 #
 # The stanza is called "main". The data directory is $tmp/data, restored
 # ones are $tmp/<name>; the repository is $tmp/repo or a bucket of MinIO.
+# Verbs of people are run by `ar`, those of PostgreSQL by `archiver`.
 
 ARCHIVER=${ARCHIVER:-$B/homelab-archiver}
 STORE=${STORE:-posix}
 ini=$tmp/archiver.ini
+# Its own environment would keep the daemon from being asked.
+for name in $(compgen -e | grep -E '^(HOMELAB_ARCHIVER_|PGBACKREST_)'); do
+	unset "$name"
+done
 
 # A bucket of MinIO; skips the script where there is no MinIO. MinIO takes a
 # directory in its data for a bucket.
@@ -33,26 +38,36 @@ ar() {
 	"$ARCHIVER" --config="$ini" --stanza=main "$@" 2>&1
 }
 
-# archiver_ini [lines for the global section]
+# archiver_ini [lines for the global section]: they stand for the default
+# lines of the same key, those of a repository for the repository.
 archiver_ini() {
+	local line
 	{
 		echo "[global]"
-		echo "lock-path=$tmp/lock"
-		echo "socket-path=$tmp/archiver.sock"
-		echo "archive-timeout=30s"
-		echo "start-fast=y"
-		case $STORE in
-		posix) echo "repo1-path=$tmp/repo" ;;
-		s3) s3_lines 1 ;;
-		esac
-		printf '%s\n' "$@"
+		for line in "lock-path=$tmp/lock" "archive-timeout=30s" \
+		    "socket-path=$tmp/archiver.sock" "start-fast=y"; do
+			has_key "${line%%=*}" "$@" || echo "$line"
+		done
+		if ! has_key "repo[0-9]*-\(path\|type\)" "$@"; then
+			case $STORE in
+			posix) echo "repo1-path=$tmp/repo" ;;
+			s3) s3_lines 1 ;;
+			esac
+		fi
+		[ $# -eq 0 ] || printf '%s\n' "$@"
 		echo "[main]"
 		echo "pg1-path=$tmp/data"
-		echo "pg1-port=$pg_port"
+		[ -z "${pg_port:-}" ] || echo "pg1-port=$pg_port"
 		echo "pg1-socket-path=$tmp"
 		echo "pg1-user=postgres"
 	} >"$ini"
 	mkdir -p "$tmp/lock"
+}
+# has_key pattern line...: whether one of the lines sets it
+has_key() {
+	local key=$1
+	shift
+	printf '%s\n' "$@" | grep -q "^$key *="
 }
 
 # The archive settings for the cluster in $tmp/data, before it starts.
@@ -60,7 +75,6 @@ archive_settings() {
 	cat >>"${1:-$tmp/data}/postgresql.conf" <<-CONF
 	archive_mode = on
 	archive_command = '$ARCHIVER --config=$ini --stanza=main archive-push %p'
-	archive_timeout = 60
 	CONF
 }
 
@@ -70,6 +84,7 @@ cluster_start() {
 	pg_init "$tmp/data" -k
 	archiver_ini "$@"
 	archive_settings
+	echo "archive_timeout = 60" >>"$tmp/data/postgresql.conf"
 	pg_start pg_port "$tmp/data"
 	ar stanza-create >"$tmp/stanza.out" || {
 		cat "$tmp/stanza.out"
@@ -112,4 +127,50 @@ rows() {
 # The label of the newest backup.
 newest() {
 	ar info | sed -n 's/^ *full backup: //p' | tail -1
+}
+
+# --- PostgreSQL's verbs, and the daemon ------------------------------------------
+
+# archiver verb...: in the data directory, as PostgreSQL runs it
+archiver() {
+	(cd "${data:-$tmp/data}" && "$ARCHIVER" "--config=$ini" \
+	    --stanza=main "$@")
+}
+
+# status command...: sets $out (both outputs) and $rc
+status() {
+	out=$("$@" 2>&1)
+	rc=$?
+}
+
+serve_start() {
+	"$ARCHIVER" "--config=$ini" serve >>"$tmp/serve.log" 2>&1 &
+	serve_pid=$!
+	pids+=("$serve_pid")
+	until_true 10 test -S "$tmp/archiver.sock"
+}
+
+# Ends a segment and prints its name.
+switch_wal() {
+	local name
+	name=$(pg_sql "select pg_walfile_name(pg_current_wal_insert_lsn())")
+	pg_sql "create table if not exists filler (x int);
+	    insert into filler select generate_series(1, 1000);
+	    select pg_switch_wal()" >/dev/null
+	echo "$name"
+}
+
+# archived name: whether PostgreSQL thinks so
+archived() {
+	[ -e "$tmp/data/pg_wal/archive_status/$1.done" ]
+}
+
+system_id() {
+	pg_sql "select system_identifier from pg_control_system()"
+}
+
+# claim [repository]: as stanza-create does
+claim() {
+	mkdir -p "${1:-$tmp/repo}/main/id" &&
+	    : >"${1:-$tmp/repo}/main/id/$(system_id)-${PG}"
 }

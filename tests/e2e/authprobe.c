@@ -61,7 +61,9 @@ die(const char *what)
 static int
 connect_to(const char *host, const char *port)
 {
-	struct addrinfo	hints = { .ai_socktype = SOCK_STREAM }, *list;
+	/* Poolers under test listen on 127.0.0.1, "localhost" may be ::1. */
+	struct addrinfo	hints = { .ai_family = AF_INET,
+	    .ai_socktype = SOCK_STREAM }, *list;
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	int		fd;
 

@@ -10,6 +10,7 @@
 # From the environment:
 #	B	the build directory (build, build-asan, build-tsan)
 #	POOLER	the pooler under test; a PgBouncer passes the same tests
+#	IO_BACKEND	epoll or io_uring, for the pooler's sockets
 #	PG	the PostgreSQL major (default: Debian's)
 #
 # PostgreSQL and the pooler refuse to run as root. As root, run a script by
@@ -27,7 +28,7 @@ unset PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSERVICE PGSSLMODE
 # shellcheck source=tests/cache.sh
 . "$top/tests/cache.sh"
 
-if [ "$(id -u)" = 0 ]; then
+if [ "$(id -u)" = 0 ] && [ -z "${SERVER_USER:-}" ]; then
 	echo "Bail out! as root, type: tests/run.sh $0"
 	exit 1
 fi
@@ -272,7 +273,10 @@ pooler_ini() {
 		logfile = $tmp/pooler.log
 		pidfile = $tmp/pooler.pid
 		INI
-		is_ours && echo "worker_threads = ${workers:-2}"
+		if is_ours; then
+			echo "worker_threads = ${workers:-2}"
+			echo "io_backend = ${IO_BACKEND:-auto}"
+		fi
 		printf '%s\n' "$@"
 	} >"$tmp/pooler.ini"
 	grep -q '"admin"' "$tmp/userlist.txt" || printf '%s\n' \

@@ -132,6 +132,9 @@ say_result(PGresult *r)
 		say("copying");
 		break;
 	case PGRES_SINGLE_TUPLE:
+#ifdef LIBPQ_HAS_CHUNK_MODE	/* libpq 17 */
+	case PGRES_TUPLES_CHUNK:
+#endif
 	case PGRES_BAD_RESPONSE:
 	case PGRES_NONFATAL_ERROR:
 	case PGRES_FATAL_ERROR:

@@ -19,7 +19,7 @@ links() {
 	    awk '$1 == "NEEDED" { print $2 }' |
 	    grep -vE "^(libc|ld-linux.*)\.so|^($2)\.so" )"
 }
-links homelab-pooler 'libuv|libssl|libcrypto|libidn|libinih|libxxhash|libpthread|libm'
+links homelab-pooler 'libuv|liburing|libssl|libcrypto|libidn|libinih|libxxhash|libpthread|libm'
 links homelab-archiver 'libdl|libpthread'
 links homelabctl 'libinih|libpq|libjansson|libssl|libcrypto'
 

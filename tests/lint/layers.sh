@@ -62,6 +62,8 @@ third '^uv\.h$' $uv common/ctlserver.c common/ctlserver.h pooler/main.c \
 # Content-MD5 prescribe.
 third '^openssl/' common/tls.c common/scram.c common/random.c common/digest.c \
     common/sha256.c archiver/md5.c archiver/filter_aead.c archiver/sigv4.c
+third '^liburing\.h$' common/poller_ring.c
+third '^sys/epoll\.h$' common/poller_epoll.c common/poller_uring.c
 third '^ini\.h$' common/conf.c
 third '^libpq-fe\.h$' common/pgquery.c
 third '^libs3\.h$' archiver/store_s3_libs3.c

@@ -46,6 +46,24 @@ START_TEST(what_info_says)
 }
 END_TEST
 
+START_TEST(wal_of_two_repositories)
+{
+	struct archiver_info info;
+	struct err e;
+
+	ck_assert_int_eq(parse("[{\"name\":\"main\",\"archive\":["
+	    "{\"database\":{\"id\":1,\"repo-key\":1},\"min\":\"A0\","
+	    "\"max\":\"F9\"},"
+	    "{\"database\":{\"id\":2,\"repo-key\":1},\"min\":\"B2\","
+	    "\"max\":\"B8\"},"
+	    "{\"database\":{\"id\":2,\"repo-key\":2},\"min\":\"B1\","
+	    "\"max\":\"B7\"}]}]", &info, &e), 0);
+	ck_assert_str_eq(info.wal_min, "B1");
+	ck_assert_str_eq(info.wal_max, "B8");
+	archiver_info_release(&info);
+}
+END_TEST
+
 START_TEST(problems)
 {
 	static const struct {
@@ -59,6 +77,17 @@ START_TEST(problems)
 		    "\"message\":\"no valid backups\"}}]", "" },
 		{ "[{\"name\":\"other\",\"status\":{\"code\":99,"
 		    "\"message\":\"x\"}}]", "" },
+		/* Two repositories: that one is empty is no problem, */
+		{ "[{\"name\":\"main\",\"repo\":[{\"key\":1,\"status\":"
+		    "{\"code\":0}},{\"key\":2,\"status\":{\"code\":2}}],"
+		    "\"status\":{\"code\":4,\"message\":\"different\"}}]",
+		    "" },
+		/* that one cannot be read is. */
+		{ "[{\"name\":\"main\",\"repo\":[{\"key\":1,\"status\":"
+		    "{\"code\":0}},{\"key\":2,\"status\":{\"code\":99,"
+		    "\"message\":\"away\"}}],"
+		    "\"status\":{\"code\":4,\"message\":\"different\"}}]",
+		    "repo2: away" },
 		{ "[]", "" },
 	};
 	struct archiver_info info;
@@ -112,4 +141,4 @@ START_TEST(picking)
 }
 END_TEST
 
-UNIT_MAIN("archiver", what_info_says, problems, picking)
+UNIT_MAIN("archiver", what_info_says, wal_of_two_repositories, problems, picking)

@@ -5,6 +5,7 @@
 #include "archiver/expire.h"
 #include "archiver/info.h"
 #include "archiver/stanza.h"
+#include "archiver/unfinished.h"
 #include "archiver/verify.h"
 #include "common/buf.h"
 #include "common/err.h"
@@ -168,13 +169,14 @@ END_TEST
 
 START_TEST(printing)
 {
+	const struct info_locks locks = { .archive = { .held = 0 } };
 	struct info	i;
 	struct buf	out = { 0 };
 
 	sample();
 	ck_assert_int_eq(info_gather(&c, 1, &i, &e), 0);
 	ck_assert_int_eq(info_status(&i), INFO_OK);
-	info_print_text(&i, 1, &out);
+	info_print_text(&i, 1, &locks, &out);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "stanza: main\n"
 	    "    status: ok\n    cipher: none\n\n    db (current)\n"
 	    "        wal archive min/max (15): 000000010000000000000002/"
@@ -189,7 +191,7 @@ START_TEST(printing)
 	    "            repo1: backup set size: 1.0 MiB, "
 	    "backup size: 1.0 MiB\n"));
 	buf_clear(&out);
-	info_print_json(&i, 1, &out);
+	info_print_json(&i, 1, &locks, &out);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\"label\":"
 	    "\"20260103-000000F\",\"lsn\":{\"start\":\"0/4000028\","
 	    "\"stop\":\"0/400008C\"}"));
@@ -200,7 +202,7 @@ START_TEST(printing)
 	ck_assert_int_eq(info_gather(&c, 1, &i, &e), 0);
 	ck_assert_int_eq(info_status(&i), INFO_MISSING_STANZA);
 	buf_clear(&out);
-	info_print_text(&i, 1, &out);
+	info_print_text(&i, 1, &locks, &out);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out),
 	    "status: error (missing stanza path)"));
 	info_release(&i);
@@ -279,4 +281,149 @@ START_TEST(verifying)
 }
 END_TEST
 
-UNIT_MAIN("catalog", listing, claims, printing, expiring, verifying)
+/* Makes the manifest's backup one that started later. */
+static void
+commit_at(const char *label, const char *run, int64_t start_time)
+{
+	struct manifest	m;
+
+	manifest_init(&m);
+	strcpy(m.label, label);
+	strcpy(m.run, run);
+	m.system_id = ID;
+	m.pg_version = 15;
+	m.wal_segment_size = 16u << 20;
+	m.start_timeline = m.stop_timeline = 1;
+	m.start_lsn = 0x4000028;
+	m.stop_lsn = 0x4000100;
+	m.start_time = start_time;
+	ck_assert_int_eq(catalog_commit(&c, &m, &e), 0);
+	manifest_release(&m);
+}
+
+START_TEST(two_manifests)
+{
+	struct catalog_list l;
+	char		command[256];
+
+	sample();
+	/* FULL_1 has RUN_1, from 1767225600 on. */
+	commit_at(FULL_1, "0000000000000001", 1767225600000001);
+	ck_assert_int_eq(catalog_list(&c, &l, &e), 0);
+	ck_assert(l.backups[0].doubled);
+	ck_assert_str_eq(l.backups[0].run, RUN_1);
+	catalog_list_release(&l);
+	commit_at(FULL_1, "00000000000000ff", 1767225599999999);
+	ck_assert_int_eq(catalog_list(&c, &l, &e), 0);
+	ck_assert_str_eq(l.backups[0].run, "00000000000000ff");
+	catalog_list_release(&l);
+	/* The oldest is damaged: the older of those that can be read. */
+	snprintf(command, sizeof(command),
+	    "printf x >>%s/main/backup/" FULL_1 "/manifest-00000000000000ff",
+	    root);
+	ck_assert_int_eq(system(command), 0);
+	ck_assert_int_eq(catalog_list(&c, &l, &e), 0);
+	ck_assert_str_eq(l.backups[0].run, RUN_1);
+	catalog_list_release(&l);
+	/* At the same moment: the smaller run, whoever lists. */
+	commit_at(FULL_1, "0000000000000003", 1767225600000000);
+	ck_assert_int_eq(catalog_list(&c, &l, &e), 0);
+	ck_assert_str_eq(l.backups[0].run, "0000000000000003");
+	catalog_list_release(&l);
+	teardown();
+}
+END_TEST
+
+static void
+put_intent(const char *label, const char *run, unsigned number,
+    const char *text)
+{
+	char	key[CATALOG_KEY_MAX];
+
+	catalog_key_intent(&c, key, label, run, number);
+	ck_assert_int_eq(catalog_put(&c, OBJECT_INTENT, key, text,
+	    strlen(text), &e), 0);
+}
+
+static int
+remember(void *arg, const struct unfinished *u)
+{
+	struct unfinished *out = arg;
+
+	ck_assert_str_eq(out->label, "");
+	*out = *u;
+	return 0;
+}
+
+START_TEST(without_a_manifest)
+{
+	/* After everything that the file system dates. */
+	const int64_t	late = INT64_C(1900000000000000);
+	struct unfinished u = { .packs = 0 };
+	struct catalog_list l;
+	struct expire_result x;
+	struct verify_request req = { .process_max = 2, .now = late,
+	    .grace = 24 * HOUR, .note = take_note };
+	struct verify_result r;
+	char		key[CATALOG_KEY_MAX];
+
+	sample();
+	ck_assert_int_eq(catalog_list(&c, &l, &e), 0);
+	ck_assert_int_eq(unfinished_each(&c, &l, remember, &u, &e), 0);
+	ck_assert_str_eq(u.label, "");		/* all have one */
+	catalog_list_release(&l);
+
+	catalog_key_pack(&c, key, FULL_2, RUN_1, 0);
+	ck_assert_int_eq(catalog_put(&c, OBJECT_PACK, key, "x", 1, &e), 0);
+	put_intent(FULL_2, RUN_1, 2, "homelab-intent 1\n"
+	    "time 2030-03-01T00:00:00Z\nhost h\npid 1\n");
+	put_intent(FULL_2, RUN_1, 10, "homelab-intent 1\n"
+	    "time 2030-03-02T00:00:00Z\nhost h\npid 1\n");
+	ck_assert_int_eq(catalog_list(&c, &l, &e), 0);
+	ck_assert_int_eq(unfinished_each(&c, &l, remember, &u, &e), 0);
+	ck_assert_str_eq(u.label, FULL_2);
+	ck_assert_str_eq(u.run, RUN_1);
+	ck_assert_uint_eq(u.packs, 1);
+	ck_assert_int_eq(u.seen, INT64_C(1898640000000000));
+	ck_assert(!u.complete);
+	catalog_list_release(&l);
+
+	/* Alive, to verify: ten minutes of silence are none. */
+	notes[0] = '\0';
+	req.now = u.seen + HOUR / 6 - 1;
+	ck_assert_int_eq(verify_run(&c, &req, &r, &e), ERR_CHECKSUM);
+	ck_assert_uint_eq(r.unfinished, 0);
+	ck_assert_uint_eq(r.faults, 2);		/* no pg_control */
+	req.now++;
+	ck_assert_int_eq(verify_run(&c, &req, &r, &e), ERR_CHECKSUM);
+	ck_assert_uint_eq(r.unfinished, 1);
+	ck_assert_uint_eq(r.faults, 2);
+	ck_assert_str_eq(notes, "backup " FULL_2 ", run " RUN_1 " never ended:"
+	    " 1 packs without a manifest, the last sign of life at "
+	    "2030-03-02T00:00:00Z; expire removes them after "
+	    "2030-03-03T00:00:00Z\n");
+
+	/* All of it was there: the manifest is lost, and that is a fault. */
+	put_intent(FULL_2, RUN_1, 11, "homelab-intent 1\n"
+	    "time 2030-03-02T00:01:00Z\nhost h\npid 1\nstate complete\n");
+	ck_assert_int_eq(verify_run(&c, &req, &r, &e), ERR_CHECKSUM);
+	ck_assert_uint_eq(r.faults, 2);		/* young: on its way */
+	req.now = late;
+	ck_assert_int_eq(verify_run(&c, &req, &r, &e), ERR_CHECKSUM);
+	ck_assert_uint_eq(r.faults, 3);
+	ck_assert_uint_eq(r.unfinished, 0);
+
+	/* Expire keeps it while retention would. */
+	ck_assert_int_eq(expire(late, &x), 0);
+	ck_assert_uint_eq(x.orphans, 0);
+	ck_assert_str_eq(notes, "expire backup " FULL_1 "\nkeep a backup whose "
+	    "manifest is lost: main/backup/" FULL_2 "/" RUN_1 "/\n");
+	commit("20260104-000000F", RUN_2, 0x4000028);
+	ck_assert_int_eq(expire(late, &x), 0);
+	ck_assert_uint_eq(x.tombstones, 1);	/* the label is given up */
+	teardown();
+}
+END_TEST
+
+UNIT_MAIN("catalog", listing, claims, printing, expiring, verifying,
+    two_manifests, without_a_manifest)

@@ -14,7 +14,7 @@ START_TEST(dump_hides_secrets_and_reads_back)
 
 	config_dump(c, &one);
 	ck_assert_ptr_null(strstr(buf_cstr(&one), "hush"));
-	ck_assert_ptr_nonnull(strstr(buf_cstr(&one), "unix_socket_mode = 448"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&one), "unix_socket_mode = 0700\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&one),
 	    "'a b' = host=x password=**** application_name='it''s a'\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&one), ";auth_file = \n"));

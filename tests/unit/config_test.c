@@ -76,8 +76,6 @@ START_TEST(not_yet)
 		ck_assert_str_eq(err.hint, "auth_type takes one of any, "
 		    "trust, plain, md5, scram-sha-256");
 	}
-	refuse("[pgbouncer]\nio_backend=io_uring\n", "io_backend \"io_uring\" "
-	    "is not supported yet in configuration (INI:2)");
 	c = must_load("[pgbouncer]\nauth_hba_file=/x\ndns_max_ttl=15\n"
 	    "dns_nxdomain_ttl=16\npeer_id=0\nauth_ldap_options=secret\n"
 	    "[peers]\n1 = host=x\n[peers]\n2 = host=y\n");
@@ -143,7 +141,7 @@ START_TEST(auth_file)
 	    "; users\n\"bob\" \"first\"\n\"al\"\"x\" \"\" junk\n"
 	    "\"bob\" \"md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n";
 	char			 path[TEMP_PATH_MAX], text[256];
-	struct config		*c;
+	struct config		*c, *other;
 
 	temp_write(path, list, strlen(list));
 	snprintf(text, sizeof(text), "[pgbouncer]\nauth_file = %s\n", path);
@@ -156,8 +154,21 @@ START_TEST(auth_file)
 	ck_assert_ptr_null(config_find_secret(c, "eve"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&c->warnings),
 	    "user \"bob\" is listed again in "));
+	/* Other users for the same snapshot, and back. */
+	temp_rewrite(path, "\"eve\" \"x\"\n", 10);
+	ck_assert_int_eq(config_load_secrets(path, &other, &err), 0);
+	config_swap_secrets(c, other);
+	ck_assert_uint_eq(c->n_secrets, 1);
+	ck_assert_str_eq(config_find_secret(c, "eve")->secret, "x");
+	ck_assert_ptr_null(config_find_secret(c, "bob"));
+	ck_assert_ptr_nonnull(config_find_secret(other, "bob"));
+	config_free(other);
+	ck_assert_int_eq(config_load_secrets("", &other, &err), 0);
+	ck_assert_uint_eq(other->n_secrets, 0);
+	config_free(other);
 	config_free(c);
 	temp_rewrite(path, "\"bob\" secret\n", 13);
+	ck_assert_int_eq(config_load_secrets(path, &other, &err), ERR_CONFIG);
 	ck_assert_int_eq(load(text, &c), ERR_CONFIG);
 	temp_hide(err.msg, path, "LIST");
 	ck_assert_str_eq(err.msg, "broken auth file (LIST:1)");

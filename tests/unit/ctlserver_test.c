@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 static char	path[64], dir[48];
 static struct ctlserver *server;
 static pthread_t loop_thread;
+static atomic_int requests, hangups;
 
 /* Answers from a thread of its own, as the daemon does. */
 static void *
@@ -60,6 +63,7 @@ on_request(void *arg, struct ctlrequest *r)
 	pthread_t t;
 
 	(void)arg;
+	atomic_fetch_add(&requests, 1);
 	ck_assert_int_eq(pthread_create(&t, NULL, answer, r), 0);
 	pthread_detach(t);
 }
@@ -72,7 +76,7 @@ run_loop(void *arg)
 }
 
 static void
-start(void)
+open_server(void)
 {
 	struct err e = { 0 };
 
@@ -81,8 +85,20 @@ start(void)
 	snprintf(path, sizeof(path), "%s/s", dir);
 	ck_assert_int_eq(ctlserver_open(&server, path, NULL, on_request, NULL,
 	    &e), 0);
+}
+
+static void
+start_loop(void)
+{
 	ck_assert_int_eq(pthread_create(&loop_thread, NULL, run_loop, server),
 	    0);
+}
+
+static void
+start(void)
+{
+	open_server();
+	start_loop();
 }
 
 static void
@@ -211,4 +227,86 @@ START_TEST(socket_of_its_own)
 }
 END_TEST
 
-UNIT_MAIN("ctlserver", calls, rubbish_and_silence, socket_of_its_own)
+/* What fails behind bind() leaves no socket that nobody answers. */
+START_TEST(failed_start)
+{
+	struct ctlserver *none = NULL;
+	struct err	 e = { 0 };
+	struct rlimit	 saved, few;
+	int		 next;
+
+	snprintf(dir, sizeof(dir), "/tmp/homelab-unit.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/s", dir);
+	/* One descriptor more: for the socket, not for the loop. */
+	next = dup(0);
+	ck_assert_int_ge(next, 0);
+	close(next);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &saved), 0);
+	few = saved;
+	few.rlim_cur = (rlim_t)next + 1;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	ck_assert_int_ne(ctlserver_open(&none, path, NULL, on_request, NULL,
+	    &e), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &saved), 0);
+	ck_assert_ptr_nonnull(strstr(e.msg, "cannot start a loop"));
+	ck_assert_int_ne(access(path, F_OK), 0);
+	/* A file in the way stays. */
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	ck_assert_int_eq(ctlserver_open(&none, path, NULL, on_request, NULL,
+	    &e), ERR_EXISTS);
+	ck_assert_ptr_nonnull(strstr(e.msg, "is no socket"));
+	ck_assert_int_eq(unlink(path), 0);
+	snprintf(path, sizeof(path), "%s/no/s", dir);
+	ck_assert_int_eq(ctlserver_open(&none, path, NULL, on_request, NULL,
+	    &e), ERR_NOT_FOUND);
+	ck_assert_ptr_nonnull(strstr(e.hint, "RuntimeDirectory"));
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
+/* Who gave up does the work alone: a late daemon must not begin it, too. */
+START_TEST(too_late)
+{
+	struct ctlclient c;
+	struct frame	 f;
+	struct err	 e = { 0 };
+
+	open_server();
+	ask(&c, "read", -1);
+	ctlclient_close(&c);
+	ask(&c, "read", -1);
+	start_loop();
+	while (ctlclient_receive(&c, &f, soon(), &e) == 0)
+		continue;
+	ck_assert_int_eq(e.code, ERR_CLOSED);
+	ck_assert_int_eq(atomic_load(&requests), 1);
+	ctlclient_close(&c);
+	stop();
+}
+END_TEST
+
+static void
+on_hangup(void *arg)
+{
+	ck_assert_ptr_null(arg);
+	atomic_fetch_add(&hangups, 1);
+}
+
+START_TEST(hangup)
+{
+	struct err e = { 0 };
+
+	open_server();
+	ck_assert_int_eq(ctlserver_on_hangup(server, on_hangup, &e), 0);
+	start_loop();
+	ck_assert_int_eq(kill(getpid(), SIGHUP), 0);
+	while (atomic_load(&hangups) == 0)
+		usleep(1000);
+	stop();
+	ck_assert_int_eq(atomic_load(&hangups), 1);
+}
+END_TEST
+
+UNIT_MAIN("ctlserver", calls, rubbish_and_silence, socket_of_its_own,
+    failed_start, too_late, hangup)

@@ -13,7 +13,7 @@ static const struct {
 	int		 exit_status;
 } known[] = {
 	{ ERR_GENERAL, "ERR_GENERAL", "error", 1 },
-	{ ERR_NOMEM, "ERR_NOMEM", "out of memory", 1 },
+	{ ERR_NOMEM, "ERR_NOMEM", "out of memory", 94 },
 	{ ERR_SYS, "ERR_SYS", "system call failed", 1 },
 	{ ERR_USAGE, "ERR_USAGE", "wrong usage", 2 },
 	{ ERR_LIMIT, "ERR_LIMIT", "limit exceeded", 1 },
@@ -21,24 +21,26 @@ static const struct {
 	{ ERR_CONFIG, "ERR_CONFIG", "configuration error", 32 },
 	{ ERR_NOT_FOUND, "ERR_NOT_FOUND", "not found", 55 },
 	{ ERR_EXISTS, "ERR_EXISTS", "exists already", 40 },
-	{ ERR_ACCESS, "ERR_ACCESS", "access denied", 1 },
+	{ ERR_ACCESS, "ERR_ACCESS", "access denied", 41 },
 	{ ERR_TIMEOUT, "ERR_TIMEOUT", "timed out", 124 },
-	{ ERR_CANCELLED, "ERR_CANCELLED", "cancelled", 1 },
+	{ ERR_CANCELLED, "ERR_CANCELLED", "cancelled", 63 },
 	{ ERR_CLOSED, "ERR_CLOSED", "connection closed", 1 },
 	{ ERR_CONNECT, "ERR_CONNECT", "cannot connect", 49 },
 	{ ERR_PROTOCOL, "ERR_PROTOCOL", "protocol violation", 39 },
-	{ ERR_AUTH, "ERR_AUTH", "authentication failed", 1 },
+	{ ERR_AUTH, "ERR_AUTH", "authentication failed", 105 },
 	{ ERR_TLS, "ERR_TLS", "TLS failure", 1 },
 	{ ERR_CHECKSUM, "ERR_CHECKSUM", "checksum mismatch", 26 },
 	{ ERR_LOCKED, "ERR_LOCKED", "lock held", 50 },
 	{ ERR_STORE, "ERR_STORE", "repository failure", 49 },
-	{ ERR_NOSPACE, "ERR_NOSPACE", "no space left", 1 },
+	{ ERR_NOSPACE, "ERR_NOSPACE", "no space left", 64 },
+	{ ERR_ARCHIVE, "ERR_ARCHIVE", "archive_command fails", 68 },
 	{ ERR_DB_CONNECT, "ERR_DB_CONNECT", "cannot connect to PostgreSQL", 56 },
 	{ ERR_DB_QUERY, "ERR_DB_QUERY", "query failed", 57 },
 	{ ERR_MISMATCH, "ERR_MISMATCH", "belongs to another cluster", 44 },
 	{ ERR_DUPLICATE, "ERR_DUPLICATE", "exists with other content", 45 },
 	{ ERR_RUNNING, "ERR_RUNNING", "PostgreSQL is running", 38 },
-	{ ERR_NOT_YET, "ERR_NOT_YET", "not supported yet", 1 },
+	{ ERR_CLOCK, "ERR_CLOCK", "clocks differ", 106 },
+	{ ERR_NOT_YET, "ERR_NOT_YET", "not supported yet", 67 },
 	{ ERR_ABSENT, "ERR_ABSENT", "not in the repository", 1 },
 };
 
@@ -109,6 +111,27 @@ START_TEST(set_wrap_hint)
 }
 END_TEST
 
+/* What only a person can mend says how; the rest says nothing. */
+START_TEST(hints_of_the_system)
+{
+	static const int mend[] = { ENOSPC, EDQUOT, EROFS, EACCES, EPERM, EIO,
+	    EMFILE, ENFILE };
+	struct err	e = { 0 };
+	size_t		i;
+
+	for (i = 0; i < ARRAY_LEN(mend); i++) {
+		err_sys(&e, mend[i], "x");
+		ck_assert_str_ne(e.hint, "");
+		ck_assert_ptr_null(strchr(e.hint, '\n'));
+	}
+	err_sys(&e, ENOSPC, "x");
+	ck_assert_str_eq(e.hint, "make room on that file system (df -h, "
+	    "df -i)");
+	err_sys(&e, ENOENT, "x");
+	ck_assert_str_eq(e.hint, "");
+}
+END_TEST
+
 START_TEST(own_text_as_argument)
 {
 	struct err	e = { 0 };
@@ -134,7 +157,7 @@ START_TEST(system_errors)
 	} v[] = {
 		{ ENOSPC, ERR_NOSPACE }, { EDQUOT, ERR_NOSPACE },
 		{ ENOENT, ERR_NOT_FOUND }, { EACCES, ERR_ACCESS },
-		{ EPERM, ERR_ACCESS }, { EEXIST, ERR_EXISTS },
+		{ EPERM, ERR_ACCESS }, { EROFS, ERR_ACCESS }, { EEXIST, ERR_EXISTS },
 		{ ENOMEM, ERR_NOMEM }, { ETIMEDOUT, ERR_TIMEOUT },
 		{ EIO, ERR_SYS },
 	};
@@ -179,4 +202,5 @@ START_TEST(long_texts_are_cut)
 END_TEST
 
 UNIT_MAIN("err", known_codes, all_codes, codes_of_others, set_wrap_hint,
+    hints_of_the_system,
     own_text_as_argument, system_errors, long_texts_are_cut)

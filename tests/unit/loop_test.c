@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/err.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/pollers.h"
 
 #define THREADS	3
 #define POSTS	20000
@@ -51,7 +51,7 @@ START_TEST(posts_from_threads)
 	struct err  e;
 	unsigned    i, k;
 
-	ck_assert_int_eq(loop_init(&the_loop, &e), 0);
+	ck_assert_int_eq(loop_init(&the_loop, test_io, &e), 0);
 	for (i = 0; i < THREADS; i++) {
 		jobs[i] = calloc(POSTS, sizeof(*jobs[i]));
 		for (k = 0; k < POSTS; k++)
@@ -98,7 +98,7 @@ START_TEST(one_turn)
 	struct err e;
 
 	corpse.fn = bury;
-	ck_assert_int_eq(loop_init(&the_loop, &e), 0);
+	ck_assert_int_eq(loop_init(&the_loop, test_io, &e), 0);
 	loop_post(&the_loop, &t);
 	/* A task that posts itself runs once a turn; corpses end the turn. */
 	loop_turn(&the_loop, -1);
@@ -126,7 +126,7 @@ START_TEST(deadline_ends_the_wait)
 	uint64_t   start;
 	int	   turns;
 
-	ck_assert_int_eq(loop_init(&the_loop, &e), 0);
+	ck_assert_int_eq(loop_init(&the_loop, test_io, &e), 0);
 	start = loop_now(&the_loop);
 	ck_assert_int_eq(deadline_set(&the_loop.deadlines, &d, start + 20500),
 	    0);
@@ -174,7 +174,7 @@ START_TEST(work)
 	struct err e;
 	unsigned   i;
 
-	ck_assert_int_eq(loop_init(&the_loop, &e), 0);
+	ck_assert_int_eq(loop_init(&the_loop, test_io, &e), 0);
 	for (i = 0; i < 20; i++) {
 		s[i] = (struct sum){ .work = { .work = add, .done = added },
 		    .home = pthread_self(), .n = i };
@@ -189,4 +189,4 @@ START_TEST(work)
 }
 END_TEST
 
-UNIT_MAIN("loop", posts_from_threads, one_turn, deadline_ends_the_wait, work)
+UNIT_MAIN_POLLERS("loop", posts_from_threads, one_turn, deadline_ends_the_wait, work)

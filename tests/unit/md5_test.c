@@ -22,4 +22,19 @@ START_TEST(vectors)
 }
 END_TEST
 
-UNIT_MAIN("md5", vectors)
+START_TEST(etags)
+{
+	char	out[MD5_TEXT_MAX];
+
+	ck_assert(md5_of_etag("\"900150983cd24fb0d6963f7d28e17f72\"", out));
+	ck_assert_str_eq(out, "kAFQmDzST7DWlj99KOF/cg==");
+	ck_assert(md5_of_etag("D41D8CD98F00B204E9800998ECF8427E", out));
+	ck_assert_str_eq(out, "1B2M2Y8AsgTpgAmY7PhCfg==");
+	ck_assert(!md5_of_etag("", out));
+	ck_assert(!md5_of_etag("\"900150983cd24fb0d6963f7d28e17f72-2\"", out));
+	ck_assert(!md5_of_etag("\"900150983cd24fb0d6963f7d28e17f72", out));
+	ck_assert(!md5_of_etag("900150983cd24fb0d6963f7d28e17f7g", out));
+}
+END_TEST
+
+UNIT_MAIN("md5", vectors, etags)

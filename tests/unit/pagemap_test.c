@@ -163,6 +163,11 @@ START_TEST(rubbish)
 	ck_assert_int_eq(pagemap_decode(&m, "\001\377\377\377\017\000", 6, &e),
 	    ERR_FORMAT);
 	ck_assert_str_eq(e.msg, "malformed block map (6 bytes)");
+	/* Labels become parts of keys: no byte 0, no other directory. */
+	ck_assert_int_eq(pagemap_decode(&m, "\001\000\001\001\000", 5, &e),
+	    ERR_FORMAT);
+	ck_assert_int_eq(pagemap_decode(&m, "\001\000\001\004../x", 8, &e),
+	    ERR_FORMAT);
 }
 END_TEST
 

@@ -22,7 +22,9 @@ static struct repo repos[2];
 static struct buf warnings;
 static struct err e;
 static struct push_result result;
+static struct fetch_result fetched;
 static int	next_fd;
+static int64_t	patience;		/* of fetch(), microseconds */
 
 static void
 setup(void)
@@ -30,11 +32,13 @@ setup(void)
 	char	path[96];
 	int	i;
 
+	patience = 60000000;
 	snprintf(base, sizeof(base), "/tmp/homelab-unit.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(base));
 	for (i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/r%d", base, i + 1);
-		repos[i] = (struct repo){ i + 1, true, 1000000, NULL };
+		repos[i] = (struct repo){ .number = i + 1,
+		    .required = true, .io_timeout = 1000000 };
 		ck_assert_int_eq(store_dir_open(&repos[i].store, path, &e), 0);
 		ck_assert_int_eq(store_put(repos[i].store, "main/id/77-15",
 		    "", 0, NULL, &e), 0);
@@ -74,9 +78,11 @@ segment(uint64_t id, uint32_t size, char fill)
 static int
 push(int fd, size_t n)
 {
-	struct push_request req = { repos, n, "main", fd,
-	    "/x/pg_wal/000000010000000000000000", true, FILTER_LZ4, 0, base,
-	    { 5000000, NULL, NULL } };
+	struct push_request req = { .repos = repos, .repo_n = n,
+	    .stanza = "main", .fd = fd, .header_check = true,
+	    .path = "/x/pg_wal/000000010000000000000000",
+	    .filter = FILTER_LZ4, .tmp_dir = base,
+	    .limits = { 5000000, NULL, NULL } };
 
 	buf_clear(&warnings);
 	memset(&e, 0, sizeof(e));
@@ -86,12 +92,13 @@ push(int fd, size_t n)
 static int
 fetch(int fd, size_t n, const char *name)
 {
-	struct fetch_request req = { repos, n, "main", 77, name, fd,
-	    { 300000, NULL, NULL } };
+	struct fetch_request req = { .repos = repos, .repo_n = n,
+	    .stanza = "main", .system_id = 77, .name = name, .fd = fd,
+	    .limits = { patience, NULL, NULL } };
 
 	buf_clear(&warnings);
 	memset(&e, 0, sizeof(e));
-	return fetch_file(&req, &warnings, &e);
+	return fetch_file(&req, &fetched, &warnings, &e);
 }
 
 static bool
@@ -178,6 +185,7 @@ START_TEST(away)
 	ck_assert_int_eq(fetch(out, 2, NAME), 0);
 	ck_assert(same(a, out, SEG));
 	/* But its no is not everybody's. */
+	patience = 300000;
 	ck_assert_int_eq(fetch(out, 2, "000000010000000000000001"),
 	    ERR_STORE);
 	repos[0].required = false;
@@ -205,8 +213,67 @@ START_TEST(damaged)
 	ck_assert(same(a, out, SEG));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&warnings),
 	    " in repo1 is damaged: "));
+	patience = 300000;
 	ck_assert_int_ne(fetch(out, 1, NAME), 0);
 	ck_assert_int_ne(e.code, ERR_ABSENT);
+	close(a);
+	close(out);
+}
+END_TEST
+
+/* Renames an object of the first repository. */
+static void
+rename_object(const char *from, const char *to)
+{
+	char cmd[400];
+
+	snprintf(cmd, sizeof(cmd), "f=$(find %s/r1 -name '%s') && "
+	    "mv $f ${f%%/*}/%s", base, from, to);
+	ck_assert_int_eq(system(cmd), 0);
+}
+
+/* A store that answers with another object than it was asked for. */
+START_TEST(swapped)
+{
+	int	a = segment(77, SEG, 'a'), out = segment(0, 100, 'x');
+
+	ck_assert_int_eq(push(a, 2), 0);
+	rename_object(NAME "-*", NAME "-0123456789abcdef0123456789abcdef");
+	ck_assert_int_eq(fetch(out, 2, NAME), 0);
+	ck_assert(same(a, out, SEG));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&warnings),
+	    " in repo1 is damaged: the store gave another object: "));
+	patience = 300000;
+	ck_assert_int_eq(fetch(out, 1, NAME), ERR_CHECKSUM);
+	rename_object(NAME "-*", NAME "-short");
+	ck_assert_int_eq(fetch(out, 1, NAME), ERR_CHECKSUM);
+	close(a);
+	close(out);
+}
+END_TEST
+
+/* Into a part of a file, whose other bytes stay. */
+START_TEST(part)
+{
+	struct fetch_request req = { .repos = repos, .repo_n = 1,
+	    .stanza = "main", .system_id = 77, .name = NAME,
+	    .offset = 100, .room = SEG, .once = true };
+	int	a = segment(77, SEG, 'a'), out = segment(78, SEG, 'x');
+	unsigned char byte = 0;
+	char	*p = malloc(2 * SEG);
+
+	ck_assert_int_eq(push(a, 1), 0);
+	req.fd = out;
+	ck_assert_int_eq(fetch_file(&req, &fetched, &warnings, &e), 0);
+	ck_assert_uint_eq(fetched.size, SEG);
+	ck_assert_int_eq(pread(a, p, SEG, 0), SEG);
+	ck_assert_int_eq(pread(out, p + SEG, SEG, 100), SEG);
+	ck_assert_int_eq(memcmp(p, p + SEG, SEG), 0);
+	ck_assert_int_eq(pread(out, &byte, 1, 0), 1);
+	ck_assert_uint_eq(byte, 0x10);
+	req.room = SEG - 1;
+	ck_assert_int_eq(fetch_file(&req, &fetched, &warnings, &e), ERR_LIMIT);
+	free(p);
 	close(a);
 	close(out);
 }
@@ -227,6 +294,8 @@ main(void)
 	tcase_add_test(tc, refused);
 	tcase_add_test(tc, away);
 	tcase_add_test(tc, damaged);
+	tcase_add_test(tc, swapped);
+	tcase_add_test(tc, part);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

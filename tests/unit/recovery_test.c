@@ -67,6 +67,15 @@ START_TEST(what_does_not)
 		    "\"6A\" is not an LSN" },
 		{ { .type = RECOVERY_TIME, .target = "2026-11-21 04:00:00" },
 		    "\"2026-11-21 04:00:00\" is not a time with a zone" },
+		{ { .type = RECOVERY_NONE, .target = "x" },
+		    "a target was given, but the type of the restore has "
+		    "none" },
+		{ { .type = RECOVERY_NONE, .timeline = "current" },
+		    "target-timeline has no meaning with --type=none or "
+		    "preserve" },
+		{ { .type = RECOVERY_PRESERVE, .archive_off = true },
+		    "--type=preserve writes no settings: archive-mode and "
+		    "recovery-option have no effect" },
 		{ { .type = RECOVERY_NAME, .target = long_name },
 		    "the name of a restore point has at most 63 bytes" },
 	};
@@ -141,6 +150,16 @@ START_TEST(settings)
 	ck_assert_str_eq(e.msg, "\"nonsense\" is not a setting");
 	r.type = RECOVERY_STANDBY;
 	ck_assert_str_eq(recovery_signal_file(&r), "standby.signal");
+	r.type = RECOVERY_PRESERVE;
+	ck_assert_ptr_null(recovery_signal_file(&r));
+	/* As after a crash: no restore_command, and old settings put away. */
+	r = (struct recovery){ .type = RECOVERY_NONE,
+	    .restore_command = "get", .archive_off = true };
+	ck_assert_ptr_null(recovery_signal_file(&r));
+	ck_assert_int_eq(recovery_check(&r, NULL, NULL, &e), 0);
+	assert_settings(&r, "recovery_target_time = 'x'\n",
+	    "# recovery_target_time = 'x'\n" COMMENT
+	    "archive_mode = 'off'\n");
 }
 END_TEST
 

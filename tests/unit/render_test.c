@@ -51,35 +51,6 @@ START_TEST(levels)
 }
 END_TEST
 
-static const char *
-bar(int64_t done, int64_t total)
-{
-	static char text[200];
-	struct buf out = { 0 };
-
-	render_progress(&out, "copying", done, total);
-	snprintf(text, sizeof(text), "%s", buf_cstr(&out));
-	buf_release(&out);
-	return text;
-}
-
-START_TEST(progress)
-{
-	ck_assert_str_eq(bar(0, 0), "copying");
-	ck_assert_str_eq(bar(2048, 0), "copying  2.0 KiB");
-	ck_assert_str_eq(bar(0, 100), "copying  "
-	    "[..............................]   0 %  0 B of 100 B");
-	ck_assert_str_eq(bar(50, 100), "copying  "
-	    "[###############...............]  50 %  50 B of 100 B");
-	ck_assert_str_eq(bar(101, 100), "copying  "
-	    "[##############################] 100 %  100 B of 100 B");
-	ck_assert_str_eq(bar(-1, 100), bar(0, 100));
-	/* More than what a product of 64 bits holds. */
-	ck_assert_ptr_nonnull(strstr(bar(INT64_MAX / 2, INT64_MAX),
-	    "]  50 %"));
-}
-END_TEST
-
 START_TEST(ages)
 {
 	const int64_t s = TEXT_USEC_PER_SEC;
@@ -92,4 +63,4 @@ START_TEST(ages)
 }
 END_TEST
 
-UNIT_MAIN("render", tables, levels, progress, ages)
+UNIT_MAIN("render", tables, levels, ages)

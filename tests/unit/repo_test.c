@@ -64,7 +64,7 @@ START_TEST(opening)
 	make_root();
 	ck_assert_int_eq(repos_open(&s, r, &n, &e), ERR_CONFIG);
 	ck_assert_str_eq(e.msg, "no repository is configured");
-	ck_assert_ptr_nonnull(strstr(e.hint, "in F"));
+	ck_assert_ptr_nonnull(strstr(e.hint, "F is not there"));
 	s.o.io_timeout = 5;
 	s.has_repo[0] = s.has_repo[3] = true;
 	s.repo[0].path = s.repo[3].path = root;

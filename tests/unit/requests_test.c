@@ -163,7 +163,7 @@ START_TEST(doomed)
 	push(&q, REQUEST_FAKE, 'P', 2);
 	push(&q, REQUEST_FORWARD, 'S', 3);
 	ck_assert_int_eq(requests_reply(&q, 'E', &rep), 0);
-	ck_assert(rep.replaced && rep.swallow && rep.failed);
+	ck_assert(rep.doomed && !rep.swallow && rep.failed);
 	ck_assert_str_eq(rep.done.text, "no such statement");
 	free(rep.done.text);
 	ck_assert(requests_drop(&q, &r));
@@ -230,6 +230,54 @@ START_TEST(sync_owed_after_flush)
 END_TEST
 
 /* COPY FROM STDIN, its data sent behind CopyInResponse or ahead of it. */
+static bool
+has_number(const struct request *r, const void *number)
+{
+	return number_of(r) == *(const size_t *)number;
+}
+
+static enum requests_place
+where(const struct requests *q, size_t number)
+{
+	return requests_find(q, has_number, &number);
+}
+
+START_TEST(find)
+{
+	struct requests q;
+	struct reply	rep;
+	size_t	i;
+
+	requests_init(&q);
+	ck_assert_int_eq(where(&q, 1), REQUESTS_NOWHERE);
+	push(&q, REQUEST_FORWARD, 'P', 1);
+	push(&q, REQUEST_FORWARD, 'B', 2);
+	ck_assert_int_eq(where(&q, 1), REQUESTS_SAME_BATCH);
+	ck_assert_int_eq(where(&q, 2), REQUESTS_SAME_BATCH);
+	push(&q, REQUEST_FORWARD, 'S', 3);
+	push(&q, REQUEST_FAKE, 'C', 2);
+	ck_assert_int_eq(where(&q, 1), REQUESTS_EARLIER_BATCH);
+	/* The newest counts. */
+	ck_assert_int_eq(where(&q, 2), REQUESTS_SAME_BATCH);
+	ck_assert_int_eq(where(&q, 4), REQUESTS_NOWHERE);
+	/* What is answered is gone. */
+	ck_assert_int_eq(requests_reply(&q, '1', &rep), 0);
+	ck_assert_int_eq(where(&q, 1), REQUESTS_NOWHERE);
+	/* A long queue with a Sync somewhere in it: who knows. */
+	for (i = 0; i < REQUESTS_LOOK; i++)
+		push(&q, REQUEST_FORWARD, 'B', 5);
+	ck_assert_int_eq(where(&q, 4), REQUESTS_EARLIER_BATCH);
+	ck_assert_int_eq(where(&q, 5), REQUESTS_SAME_BATCH);
+	empty(&q);
+	/* Without one it is all one batch. */
+	requests_init(&q);
+	for (i = 0; i <= REQUESTS_LOOK; i++)
+		push(&q, REQUEST_FORWARD, 'B', 5);
+	ck_assert_int_eq(where(&q, 4), REQUESTS_SAME_BATCH);
+	empty(&q);
+}
+END_TEST
+
 START_TEST(copy_in)
 {
 	struct requests q;
@@ -261,6 +309,14 @@ START_TEST(copy_in)
 	ck_assert(requests_copy_in(&q));
 	requests_copy_end(&q);
 	ck_assert(!requests_copy_in(&q));
+	ck_assert_int_eq(requests_reply(&q, 'Z', &rep), 0);
+	/* Three COPYs in one, the ends of two sent ahead. */
+	push(&q, REQUEST_FORWARD, 'Q', 7);
+	requests_copy_end(&q);
+	requests_copy_end(&q);
+	ck_assert(!requests_copy_in(&q));
+	ck_assert(!requests_copy_in(&q));
+	ck_assert(requests_copy_in(&q));
 	ck_assert_int_eq(requests_reply(&q, 'Z', &rep), 0);
 	requests_release(&q);
 }
@@ -321,8 +377,8 @@ ref_error(struct requests *q, struct ref *m)
 	size_t	n = 0;
 
 	ck_assert_int_eq(requests_reply(q, 'E', &rep), 0);
-	ck_assert_int_eq(rep.swallow, head.kind == REQUEST_DOOMED);
-	ck_assert_int_eq(rep.replaced, head.kind == REQUEST_DOOMED);
+	ck_assert(!rep.swallow);
+	ck_assert_int_eq(rep.doomed, head.kind == REQUEST_DOOMED);
 	ck_assert(!rep.completes);
 	if (strchr("QFS", head.type) != NULL) {
 		ck_assert(!rep.failed);
@@ -412,4 +468,4 @@ END_TEST
 
 UNIT_MAIN("requests", replies_end_their_requests, nothing_asked, skip,
     internal_error_is_ours, doomed, ignoring_until_sync,
-    sync_owed_after_flush, copy_in, drop_many, random_pipelines)
+    sync_owed_after_flush, find, copy_in, drop_many, random_pipelines)

@@ -39,7 +39,7 @@ begin(char **hosts, size_t n)
 	conf.n_hosts = n;
 	db.conf = &conf;
 	answers = 0;
-	ck_assert_int_eq(loop_init(&loop, &e), 0);
+	ck_assert_int_eq(loop_init(&loop, POLLER_EPOLL, &e), 0);
 }
 
 static void

@@ -107,4 +107,42 @@ START_TEST(headers)
 }
 END_TEST
 
-UNIT_MAIN("segment", names, headers)
+START_TEST(numbers)
+{
+	static const struct {
+		const char	*name;
+		uint32_t	 size;
+		const char	*next;
+	} samples[] = {
+		{ "0000000100000000000000FF", 1u << 24,
+		    "000000010000000100000000" },
+		{ "00000002000000AB00000003", 1u << 30,
+		    "00000002000000AC00000000" },
+		{ "00000002000000AB00000003", 1u << 20,
+		    "00000002000000AB00000004" },
+		{ "0000000100000000000000FF", 1u << 20,
+		    "000000010000000000000100" },
+	};
+	struct segment_name n;
+	char	out[SEGMENT_FILE_MAX];
+	size_t	i;
+
+	for (i = 0; i < ARRAY_LEN(samples); i++) {
+		uint32_t size = samples[i].size;
+
+		ck_assert_int_eq(segment_parse(samples[i].name, &n), 0);
+		ck_assert_str_eq(segment_name_of(out, n.tli,
+		    segment_number(&n, size), size), samples[i].name);
+		ck_assert_str_eq(segment_name_of(out, n.tli,
+		    segment_number(&n, size) + 1, size), samples[i].next);
+	}
+	ck_assert(segment_size_is_legal(1u << 20));
+	ck_assert(segment_size_is_legal(1u << 30));
+	ck_assert(!segment_size_is_legal(1u << 19));
+	ck_assert(!segment_size_is_legal(UINT64_C(1) << 31));
+	ck_assert(!segment_size_is_legal(3u << 20));
+	ck_assert(!segment_size_is_legal(0));
+}
+END_TEST
+
+UNIT_MAIN("segment", names, headers, numbers)

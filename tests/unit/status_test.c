@@ -177,6 +177,53 @@ START_TEST(judgements)
 }
 END_TEST
 
+static const char *
+nagios(struct status *s)
+{
+	static char copy[2048];
+	struct buf out = { 0 };
+
+	status_judge(s, &o);
+	status_nagios(s, &o, &out);
+	snprintf(copy, sizeof(copy), "%s", buf_cstr(&out));
+	buf_release(&out);
+	ctloptions_release(&o);
+	return copy;
+}
+
+START_TEST(for_nagios)
+{
+	struct archiver_backup b;
+	struct status s;
+
+	well(&s, &b);
+	s.clients_active = 5;
+	s.max_wait = 1500;
+	ck_assert_str_eq(nagios(&s), "HOMELAB OK - PostgreSQL 16.4 primary, "
+	    "last backup 20261120-020000F 1h 00m ago | connections=4;;;0;100 "
+	    "wal_queue=0;16;;0 wal_age=10s;;;0 clients=5;;;0 waiting=0;;;0 "
+	    "max_wait=0.002s;;;0 backup_age=3600s;90000;;0 "
+	    "backup_size=1048576B;;;0\n");
+	well(&s, &b);
+	s.queue = 17;
+	s.has_pooler = false;
+	s.last_time = 0;
+	ck_assert_str_eq(nagios(&s), "HOMELAB WARNING - PostgreSQL 16.4 "
+	    "primary, WAL: 17 segments wait to be archived, last backup "
+	    "20261120-020000F 1h 00m ago | connections=4;;;0;100 "
+	    "wal_queue=17;16;;0 backup_age=3600s;90000;;0 "
+	    "backup_size=1048576B;;;0\n");
+	/* Whatever an error says, it is one line and one '|'. */
+	well(&s, &b);
+	s.backups.n = 0;
+	snprintf(s.server_error, sizeof(s.server_error), "down");
+	snprintf(s.pooler_error, sizeof(s.pooler_error), "a|b\nc");
+	ck_assert_str_eq(nagios(&s), "HOMELAB CRITICAL - PostgreSQL does not "
+	    "answer, pooler: a/b c, backups: there is no backup, WAL: not "
+	    "known while PostgreSQL does not answer |\n");
+}
+END_TEST
+
 START_TEST(json)
 {
 	struct archiver_backup b;
@@ -197,4 +244,4 @@ START_TEST(json)
 }
 END_TEST
 
-UNIT_MAIN("status", all_is_well, judgements, json)
+UNIT_MAIN("status", all_is_well, judgements, for_nagios, json)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archiver/durable.h"
 #include "common/buf.h"
 #include "common/err.h"
 
@@ -149,14 +150,20 @@ START_TEST(not_found)
 	ck_assert_int_eq(store_put(s, "a", "1", 1, NULL, &e), 0);
 	ck_assert_int_eq(store_get(s, "b", 0, 0, &out, NULL, &e),
 	    ERR_NOT_FOUND);
-	ck_assert_int_eq(store_check(s, NULL, &e), 0);
+	ck_assert_int_eq(store_check(s, 0, NULL, &e), 0);
+	/* Room for one byte, and for 2^62. */
+	ck_assert_int_eq(store_check(s, 1, NULL, &e), 0);
+	ck_assert_int_eq(store_check(s, UINT64_C(1) << 62, NULL, &e),
+	    ERR_NOSPACE);
+	ck_assert_ptr_nonnull(strstr(e.msg, " are needed"));
+	ck_assert_ptr_nonnull(strstr(e.hint, "expire removes"));
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", root);
 	ck_assert_int_eq(system(cmd), 0);
 	ck_assert_int_eq(store_get(s, "b", 0, 0, &out, NULL, &e), ERR_STORE);
 	ck_assert_int_eq(store_head(s, "b", &size, NULL, &e), ERR_STORE);
 	ck_assert_int_eq(store_list(s, "", false, note, &out, NULL, &e),
 	    ERR_STORE);
-	ck_assert_int_eq(store_check(s, NULL, &e), ERR_STORE);
+	ck_assert_int_eq(store_check(s, 0, NULL, &e), ERR_STORE);
 	ck_assert_ptr_nonnull(strstr(e.msg, "is not there"));
 	ck_assert_str_ne(e.hint, "");
 	buf_release(&out);
@@ -187,5 +194,58 @@ START_TEST(keys_and_limits)
 }
 END_TEST
 
+/* What a killed writer left goes, what one is writing stays. */
+START_TEST(leftovers)
+{
+	struct buf	out = { 0 };
+	struct store_sweep sweep = { "a/", INT64_MAX, false, note, &out };
+	struct durable	d;
+	char		path[128];
+	int		fd;
+
+	open_store();
+	ck_assert_int_eq(store_put(s, "a/b/c", "1", 1, NULL, &e), 0);
+	ck_assert_int_eq(store_put(s, "a/x/y", "1", 1, NULL, &e), 0);
+	ck_assert_int_eq(store_remove(s, "a/x/y", NULL, &e), 0);
+	snprintf(path, sizeof(path), "%s/a/x", root);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/a/x/.tmp-1", root);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	ck_assert_int_eq(write(fd, "12345", 5), 5);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/a/b/.other", root);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	snprintf(path, sizeof(path), "%s/a/b/new", root);
+	ck_assert_int_eq(durable_begin(&d, path, &e), 0);
+	ck_assert(durable_has_writer(open(d.tmp, O_RDONLY)));
+
+	ck_assert_int_eq(store_sweep(s, &sweep, NULL, &e), 0);
+	ck_assert_str_eq(buf_cstr(&out), "a/x/.tmp-1:5;");
+	buf_clear(&out);
+	sweep.remove = true;
+	sweep.before = 1;	/* too young */
+	ck_assert_int_eq(store_sweep(s, &sweep, NULL, &e), 0);
+	sweep.before = INT64_MAX;
+	sweep.prefix = "z/";
+	ck_assert_int_eq(store_sweep(s, &sweep, NULL, &e), 0);
+	ck_assert_str_eq(buf_cstr(&out), "");
+	sweep.prefix = "a/";
+	ck_assert_int_eq(store_sweep(s, &sweep, NULL, &e), 0);
+	ck_assert_str_eq(buf_cstr(&out), "a/x/.tmp-1:5;");
+	snprintf(path, sizeof(path), "%s/a/x", root);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	buf_clear(&out);
+	/* The writer goes on as if nothing had been. */
+	ck_assert_int_eq(durable_commit(&d, &e), 0);
+	ck_assert_int_eq(store_sweep(s, &sweep, NULL, &e), 0);
+	ck_assert_str_eq(buf_cstr(&out), "");
+	ck_assert_int_eq(store_list(s, "", false, note, &out, NULL, &e), 0);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "a/b/c:1;"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "a/b/new:0;"));
+	buf_release(&out);
+	close_store();
+}
+END_TEST
+
 UNIT_MAIN("store_dir", put_and_get, parts, listing, not_found,
-    keys_and_limits)
+    keys_and_limits, leftovers)

@@ -95,14 +95,16 @@ fake_remove(struct store *s, const char *key, const struct store_op *op,
 }
 
 static int
-fake_check(struct store *s, const struct store_op *op, struct err *e)
+fake_check(struct store *s, uint64_t room, const struct store_op *op,
+    struct err *e)
 {
 	(void)s;
+	(void)room;
 	return store_op_check(op, "checking", e);
 }
 
 static const struct store_ops ops = { fake_close, fake_put, fake_read,
-	fake_head, fake_list, fake_remove, fake_check };
+	fake_head, fake_list, fake_remove, fake_check, NULL };
 static struct store fake = { &ops, "fake" };
 
 static bool
@@ -174,6 +176,20 @@ START_TEST(prefixes)
 }
 END_TEST
 
+/* A back end whose puts leave no traces has nothing to sweep. */
+START_TEST(no_leftovers)
+{
+	bool		is_prefix = false;
+	struct store_sweep sweep = { "main/", INT64_MAX, true, each,
+	    &is_prefix };
+	struct err	e = { 0 };
+
+	ck_assert_int_eq(store_sweep(&fake, &sweep, NULL, &e), 0);
+	sweep.prefix = "../";
+	ck_assert_int_eq(store_sweep(&fake, &sweep, NULL, &e), ERR_USAGE);
+}
+END_TEST
+
 START_TEST(limits)
 {
 	bool		stop = false;
@@ -181,10 +197,10 @@ START_TEST(limits)
 	struct err	e = { 0 };
 	int64_t		before;
 
-	ck_assert_int_eq(store_check(&fake, NULL, &e), 0);
-	ck_assert_int_eq(store_check(&fake, &l, &e), 0);
+	ck_assert_int_eq(store_check(&fake, 0, NULL, &e), 0);
+	ck_assert_int_eq(store_check(&fake, 0, &l, &e), 0);
 	stop = true;
-	ck_assert_int_eq(store_check(&fake, &l, &e), ERR_CANCELLED);
+	ck_assert_int_eq(store_check(&fake, 0, &l, &e), ERR_CANCELLED);
 	ck_assert_str_eq(e.msg, "checking: cancelled");
 	/* The deadline counts from the call; none without a limit. */
 	l = (struct store_limits){ .timeout_us = 3600000000 };
@@ -227,4 +243,4 @@ START_TEST(bytes)
 }
 END_TEST
 
-UNIT_MAIN("store", keys, prefixes, limits, bytes)
+UNIT_MAIN("store", keys, prefixes, no_leftovers, limits, bytes)

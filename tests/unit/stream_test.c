@@ -9,7 +9,7 @@
 
 #include "common/err.h"
 #include "common/tls.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/pollers.h"
 
 /* Two streams of ours against each other, plain or under TLS. */
 
@@ -72,7 +72,7 @@ open_pair(void)
 {
 	int sv[2];
 
-	p = poller_new();
+	p = new_poller();
 	memset(&a, 0, sizeof(a));
 	memset(&b, 0, sizeof(b));
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
@@ -156,7 +156,7 @@ pour(size_t n)
 
 START_TEST(plain_moves_between_pollers)
 {
-	struct poller *other = poller_new();
+	struct poller *other = new_poller();
 
 	open_pair();
 	stream_recv_start(&a.stream);
@@ -243,5 +243,5 @@ START_TEST(tls_rubbish)
 }
 END_TEST
 
-UNIT_MAIN("stream", plain_moves_between_pollers, tls_carries_all,
+UNIT_MAIN_POLLERS("stream", plain_moves_between_pollers, tls_carries_all,
     tls_stop_and_start, tls_rubbish)

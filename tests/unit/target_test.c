@@ -165,6 +165,41 @@ START_TEST(tree_and_clean)
 }
 END_TEST
 
+START_TEST(recovery_files_stay)
+{
+	struct manifest	m;
+	struct target	t = { .delta = true, .keep_recovery = true };
+	struct err	e = { 0 };
+	char		pgdata[128];
+	size_t		files;
+
+	setup(&m);
+	snprintf(pgdata, sizeof(pgdata), "%s/pg", root);
+	t.pgdata = pgdata;
+	strcpy(m.label, "20251123-020000F");
+	ck_assert_ptr_nonnull(manifest_add_file(&m, "postgresql.auto.conf"));
+	manifest_find(&m, "postgresql.auto.conf")->size = 88;
+	m.size = 100;
+	files = m.file_count;
+	/* Those of the backup, where the directory has none. */
+	target_keep_recovery(&t, &m);
+	ck_assert_uint_eq(m.file_count, files);
+	ck_assert_int_eq(target_prepare(&t, &m, &e), 0);
+	touch("pg/postgresql.auto.conf");
+	touch("pg/standby.signal");
+	touch("pg/base/standby.signal");
+	target_keep_recovery(&t, &m);
+	ck_assert_uint_eq(m.file_count, files - 1);
+	ck_assert_uint_eq(m.size, 12);
+	ck_assert_ptr_null(manifest_find(&m, "postgresql.auto.conf"));
+	ck_assert_int_eq(target_prepare(&t, &m, &e), 0);
+	ck_assert(exists("pg/postgresql.auto.conf"));
+	ck_assert(exists("pg/standby.signal"));
+	ck_assert(!exists("pg/base/standby.signal"));
+	teardown(&m);
+}
+END_TEST
+
 START_TEST(maps)
 {
 	struct manifest	m;
@@ -197,4 +232,5 @@ START_TEST(maps)
 }
 END_TEST
 
-UNIT_MAIN("target", refusals, tree_and_clean, maps)
+UNIT_MAIN("target", refusals, tree_and_clean, recovery_files_stay,
+    maps)

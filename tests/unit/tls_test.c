@@ -3,6 +3,7 @@
 #include "common/tls.h"
 
 #include <malloc.h>
+#include <openssl/opensslv.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -776,9 +777,12 @@ START_TEST(memory_of_idle_connections)
 	printf("idle: %zu bytes towards a client, %zu towards a server\n",
 	    (one - before) / PAIRS, (both - one) / PAIRS);
 	fflush(stdout);
-	ck_assert_uint_lt((one - before) / PAIRS, 16384);
-	/* This side keeps the peer's certificate, too. */
-	ck_assert_uint_lt((both - one) / PAIRS, 20480);
+	/* Seen: 15.0 and 18.1 KiB with OpenSSL 3.0, 28.6 and 33.8 with 3.5;
+	 * the server's side keeps the peer's certificate, too. */
+	ck_assert_uint_lt((one - before) / PAIRS,
+	    OPENSSL_VERSION_NUMBER < 0x30200000L ? 16384 : 32768);
+	ck_assert_uint_lt((both - one) / PAIRS,
+	    OPENSSL_VERSION_NUMBER < 0x30200000L ? 20480 : 36864);
 	for (i = 0; i < PAIRS; i++)
 		tls_free(p[i].server.tls);
 	tls_context_unref(server);

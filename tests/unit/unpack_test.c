@@ -30,7 +30,7 @@ static struct {
 	size_t		 n;
 } store[PACKS];
 static pthread_mutex_t	store_lock = PTHREAD_MUTEX_INITIALIZER;
-static int		fetches, reports, fail_put;
+static int		fetches, reports, fail_put, agains;
 
 static int
 put(void *arg, uint32_t number, const void *bytes, size_t n, struct err *e)
@@ -49,19 +49,57 @@ put(void *arg, uint32_t number, const void *bytes, size_t n, struct err *e)
 }
 
 static int
-fetch(void *arg, const char *backup, uint32_t pack, uint64_t offset, size_t n,
-    void *out, struct err *e)
+fetch(void *arg, int attempt, const struct unpack_piece *p, void *out,
+    struct err *e)
 {
 	(void)arg;
-	ck_assert_ptr_null(backup);
+	(void)attempt;
+	ck_assert_ptr_null(p->backup);
 	pthread_mutex_lock(&store_lock);
 	fetches++;
 	pthread_mutex_unlock(&store_lock);
-	if (pack >= PACKS || store[pack].bytes == NULL ||
-	    offset + n > store[pack].n)
-		return err_set(e, ERR_NOT_FOUND, "pack %u is missing", pack);
-	memcpy(out, store[pack].bytes + offset, n);
+	if (p->pack >= PACKS || store[p->pack].bytes == NULL ||
+	    p->offset + p->n > store[p->pack].n)
+		return err_set(e, ERR_NOT_FOUND, "pack %u is missing",
+		    p->pack);
+	memcpy(out, store[p->pack].bytes + p->offset, p->n);
 	return 0;
+}
+
+/*
+ * Three copies: of the first every other pack is missing and the others are
+ * rotten here and there, so is the second at other places, the third is
+ * good.
+ */
+static int
+fetch_copies(void *arg, int attempt, const struct unpack_piece *p, void *out,
+    struct err *e)
+{
+	static const uint64_t rotten[] = { 0, 35000 };
+	unsigned char	*bytes = out;
+	size_t		i;
+
+	if (attempt == 0 && p->pack % 2 == 0)
+		return err_set(e, ERR_NOT_FOUND, "pack %u is missing",
+		    p->pack);
+	if (fetch(arg, attempt, p, out, e) != 0)
+		return e->code;
+	for (i = 0; attempt < 2 && i < p->n; i++) {
+		if ((p->offset + i) % 70001 == rotten[attempt])
+			bytes[i] ^= 8;
+	}
+	return 0;
+}
+
+static void
+again(void *arg, int attempt, const struct unpack_piece *p,
+    const struct err *e)
+{
+	(void)arg;
+	ck_assert_int_lt(attempt, 2);
+	ck_assert_uint_gt(p->n, 0);
+	ck_assert_int_ne(e->code, 0);
+	agains++;
 }
 
 static void
@@ -368,6 +406,50 @@ START_TEST(bad_pages)
 }
 END_TEST
 
+START_TEST(another_copy)
+{
+	struct manifest	m;
+	struct manifest_file *f;
+	struct unpack_job job = { .threads = 3, .fetch = fetch_copies,
+	    .again = again, .attempts = 3 };
+	struct err	e = { 0 };
+	uint32_t	crcs[64] = { 0 };
+	unsigned char	out[65536];
+	char		to[128];
+	size_t		i, n;
+
+	setup(&m);
+	ck_assert_int_eq(copy(&m, false, &e), 0);
+	for (i = 0; i < m.dir_count; i++)
+		make_dir("to", m.dirs[i].path);
+	snprintf(to, sizeof(to), "%s", at("to", ""));
+	job.manifest = &m;
+	job.target = to;
+	job.crcs = crcs;
+	agains = 0;
+	ck_assert_int_eq(unpack_run(&job, &e), 0);
+	assert_restored(&m, crcs);
+	ck_assert_int_gt(agains, 0);
+	ck_assert_uint_eq(atomic_load(&job.done), m.size - 8192);
+
+	/* A file that is read whole, of a pack that the first copy lacks. */
+	for (f = m.files; f->where != MANIFEST_RUN || f->pack % 2 != 0; f++)
+		ck_assert_ptr_ne(f, m.files + m.file_count - 1);
+	agains = 0;
+	ck_assert_int_eq(unpack_bytes(&job, f, out, &n, &e), 0);
+	ck_assert_uint_eq(n, f->size);
+	ck_assert_int_eq(agains, 1);
+	job.attempts = 1;
+	ck_assert_int_eq(unpack_bytes(&job, f, out, &n, &e), ERR_NOT_FOUND);
+
+	/* Without the good one, and with one attempt: the end. */
+	ck_assert_int_lt(unpack_run(&job, &e), 0);
+	job.attempts = 2;
+	ck_assert_int_eq(unpack_run(&job, &e), ERR_CHECKSUM);
+	teardown(&m);
+}
+END_TEST
+
 START_TEST(damage_in_the_repository)
 {
 	struct manifest	m;
@@ -512,5 +594,5 @@ START_TEST(scan_errors)
 END_TEST
 
 UNIT_MAIN("unpack", there_and_back, files_change_while_they_are_read,
-    bad_pages, damage_in_the_repository, failures_end_the_job,
+    bad_pages, another_copy, damage_in_the_repository, failures_end_the_job,
     small_files_at_hand, left_out_by_the_caller, scan_errors)

@@ -9,47 +9,12 @@
 # shellcheck source=tests/e2e/arlib.sh
 . "$(dirname "$0")/arlib.sh"
 
-CTL=${CTL:-$B/homelabctl}
-[ "$STORE" = posix ] || skip_all "homelabctl does not see the store"
+# shellcheck source=tests/e2e/ctllib.sh
+. "$(dirname "$0")/ctllib.sh"
 cluster_start
 pooler_ini
 pooler_start
-pgctl="$bin/pg_ctl -D $tmp/data"
-ctl_ini() {
-	cat >"$tmp/ctl.ini" <<-INI
-	[homelabctl]
-	postgres_socket_dir = $tmp
-	postgres_port = $pg_port
-	postgres_user = postgres
-	data_directory = $tmp/data
-	stop_command = $pgctl -m fast stop || ! $pgctl status
-	start_command = $pgctl -W -l $tmp/data.log -o '-p $pg_port' start
-	pooler_socket_dir = $tmp
-	pooler_port = $port
-	archiver_program = $ARCHIVER
-	archiver_config = $ini
-	archiver_socket = $tmp/archiver.sock
-	stanza = main
-	recovery_timeout = 60s
-	INI
-	printf '%s\n' "$@" >>"$tmp/ctl.ini"
-}
 ctl_ini
-
-# ctl words...: output in $out and $err, exit status in $rc
-ctl() {
-	out=$("$CTL" --config="$tmp/ctl.ini" "$@" 2>"$tmp/ctl.err" </dev/null)
-	rc=$?
-	err=$(cat "$tmp/ctl.err")
-}
-through() {
-	psql -XAtq -h "$tmp" -p "$port" -U postgres -d postgres -c "$1" 2>&1
-}
-json() {
-	python3 -c 'import json,sys
-j = json.load(sys.stdin)
-print(eval(sys.argv[1]))' "$1" <<<"$out"
-}
 
 # --- what is typed ---------------------------------------------------------
 
@@ -59,6 +24,16 @@ like "and the nearest one is named" "*did you mean: homelabctl db status*" \
     "$err"
 ctl db restore
 is "a missing label is a usage error" 2 "$rc"
+ctl db status --yes
+is "an option of another verb is a usage error" 2 "$rc"
+like "and its verb is named" "*does not take --yes*homelabctl db restore*" \
+    "$err"
+ctl db status --nagios --config="$tmp/nowhere.ini"
+is "for Nagios our own troubles are UNKNOWN" "3 HOMELAB UNKNOWN" \
+    "$rc ${out%% - *}"
+ctl db status --config="$tmp/nowhere.ini"
+is "a configuration that is not there" 5 "$rc"
+like "is named, with what to do" "*nowhere.ini*next: --config names*" "$err"
 ctl -h db restore
 like "the help of a verb begins with examples" "Examples:*--yes*" "$out"
 
@@ -69,6 +44,10 @@ is "no backup is critical" 4 "$rc"
 like "and says what to type" "*CRIT*Next*homelabctl db backup full" "$out"
 ctl db restore latest --yes
 is "nothing to restore: not found" 5 "$rc"
+ctl db status --nagios
+is "for Nagios, no backup is critical, too" 2 "$rc"
+like "and the line says why" \
+    "HOMELAB CRITICAL - PostgreSQL *, backups: there is no backup*|*" "$out"
 
 # --- backup, list, status ------------------------------------------------------
 
@@ -90,6 +69,11 @@ is "the last backup is known" "$label" "$(json 'j["backups"]["last"]')"
 ctl db status
 like "no colour where there is no terminal" "Overall*OK*PostgreSQL*Pooler*" "$out"
 
+ctl db status --nagios
+is "for Nagios it is OK" 0 "$rc"
+is "which is one line with performance data" 1 "$(grep -c \
+    "^HOMELAB OK - PostgreSQL .*, last backup $label .* | connections=.* backup_age=[0-9]*s;90000;;0 backup_size=[0-9]*B;;;0\$" \
+    <<<"$out")"
 is "no escape sequences" 0 "$(grep -c $'\033' <<<"$out")"
 
 # --- confirmation ---------------------------------------------------------------
@@ -108,6 +92,12 @@ ctl_ini "stop_command = false"
 ctl db restore latest --yes
 is "a stop that fails is an error" 1 "$rc"
 like "it says that nothing was changed" "*Nothing was changed*" "$err"
+is "and the clients go on" 5000 "$(through 'SELECT count(*) FROM t')"
+
+ctl_ini "stop_command = true"
+ctl db restore latest --yes
+is "a stop_command that does not stop is an error" 1 "$rc"
+like "which says so" "*still runs in $tmp/data as process *next: *" "$err"
 is "and the clients go on" 5000 "$(through 'SELECT count(*) FROM t')"
 
 # --- a restore to a moment, clients connected ------------------------------------

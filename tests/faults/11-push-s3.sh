@@ -1,0 +1,7 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# archive-push and archive-get on S3: the same points as on a directory.
+
+here=$(cd "$(dirname "$0")" && pwd)
+STORE=s3 bash "$here/10-push.sh"
