@@ -157,7 +157,7 @@ pgfiles_write(const char *path, const void *bytes, size_t n, unsigned mode,
 	ssize_t		k;
 	int		fd, errnum = 0;
 
-	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.homelab-tmp",
+	if ((size_t)snprintf(temporary, sizeof(temporary), "%s" PGFILES_TMP,
 	    path) >= sizeof(temporary))
 		return err_set(e, ERR_LIMIT, "%s: path too long", path);
 	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -37,8 +37,9 @@ int	pgfiles_read(const char *path, size_t max, char **out, size_t *n,
 
 /*
  * Writes a file so that it is there whole or not at all: a temporary file
- * beside it, fsync, rename, fsync of the directory.
+ * beside it, named so, fsync, rename, fsync of the directory.
  */
+#define PGFILES_TMP	".homelab-tmp"
 int	pgfiles_write(const char *path, const void *bytes, size_t n,
 	    unsigned mode, struct err *e) MUST_CHECK;
 

@@ -180,8 +180,10 @@ check_data_directory(const struct target *t, struct err *e)
 		return err_hint(e, "move it aside, or use --delta to keep what"
 		    " is right in it, or --force to overwrite all of it");
 	}
+	/* The last: a restore that was killed at its very first step. */
 	if (!exists_in(t->pgdata, "PG_VERSION") &&
-	    !exists_in(t->pgdata, TARGET_MARKER)) {
+	    !exists_in(t->pgdata, TARGET_MARKER) &&
+	    !exists_in(t->pgdata, TARGET_MARKER PGFILES_TMP)) {
 		err_set(e, ERR_EXISTS, "%s is not empty and does not look like"
 		    " a data directory", t->pgdata);
 		return err_hint(e, "empty it yourself if it is the right one:"

@@ -2,6 +2,7 @@
 #include "common/base.h"
 #include "archiver/target.h"
 #include "archiver/manifest.h"
+#include "archiver/pgfiles.h"
 #include "common/err.h"
 #include "tests/unit/unit.h"
 
@@ -98,6 +99,15 @@ START_TEST(refusals)
 	    "does not look like a data directory"));
 	touch("pg/PG_VERSION");
 	ck_assert_int_eq(target_check(&t, &m, &e), 0);
+	/* What a restore left is nobody's photos. */
+	ck_assert_int_eq(unlink(at("pg/PG_VERSION")), 0);
+	touch("pg/" TARGET_MARKER PGFILES_TMP);
+	ck_assert_int_eq(target_check(&t, &m, &e), 0);
+	ck_assert_int_eq(unlink(at("pg/" TARGET_MARKER PGFILES_TMP)), 0);
+	touch("pg/" TARGET_MARKER);
+	ck_assert_int_eq(target_check(&t, &m, &e), 0);
+	ck_assert_int_eq(unlink(at("pg/" TARGET_MARKER)), 0);
+	touch("pg/PG_VERSION");
 	/* A running server, even with force. */
 	snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	f = fopen(at("pg/postmaster.pid"), "w");
