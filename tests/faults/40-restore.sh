@@ -14,8 +14,10 @@ pg_sql "create tablespace space location '$tmp/space'" >/dev/null
 pg_sql "create table t tablespace space as
     select i, md5(i::text) from generate_series(1, 2000) i" >/dev/null
 want=$(rows t)
-ar backup --type=full >"$tmp/backup.out"
-like "a backup" "*is complete*" "$(cat "$tmp/backup.out")"
+like "a backup" "*is complete*" "$(ar backup --type=full)"
+whole=$(newest)
+few_files
+like "another, of a few files" "*is complete*" "$(ar backup --type=full)"
 pg_stop fast
 options=(--process-max=1 "--tablespace-map=space=$tmp/new.space")
 
@@ -107,8 +109,8 @@ is "killed shortly before the end" 137 "$rc"
 is "PostgreSQL does not start" 1 "$?"
 like "for want of pg_control" "*could not find the database system*" \
     "$(cat "$tmp/refused.log" "$tmp/new.log" 2>/dev/null)"
-like "restored over it" "*is restored*" \
-    "$(restored new "${options[@]}" --delta)"
+like "restored over it, all of it" "*is restored*" \
+    "$(restored new "${options[@]}" --delta --set="$whole")"
 recover new
 is "it starts and has the rows" "$want" "$(rows t)"
 echo "# $points_tried points"

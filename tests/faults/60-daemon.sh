@@ -12,6 +12,7 @@
 faults_cluster "archive-timeout=10s" "archive-get-timeout=5s" \
     "io-timeout=3s" "process-max=1" "expire-auto=n" "repo1-retention-full=1"
 keep_segment
+few_files
 ar backup --type=full >"$tmp/backup.out"
 ar backup --type=full >"$tmp/backup.out"
 kept=$(newest)

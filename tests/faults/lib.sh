@@ -194,6 +194,19 @@ faults_cluster() {
 	    -c "DROP DATABASE template1" >"$tmp/drop.out" 2>&1
 }
 
+# From here on backups leave out most of the relations: of each kind a few
+# files make the same calls as hundreds, so that each call can be tried.
+few_files() {
+	(cd "$tmp/data" && find base global -type f -name '[1-9]*' | sort |
+	    awk '{
+		kind = $0
+		sub(/[0-9]+(_|$)/, "", kind)
+		if (++seen[kind] > 3 && $0 != "global/1262")
+			print "exclude=" $0
+	    }') >"$tmp/exclude"
+	sed -i "/^\[global\]\$/r $tmp/exclude" "$ini"
+}
+
 # Ends a segment that has something in it, and prints its name.
 next_segment() {
 	pg_sql "select pg_walfile_name(pg_current_wal_insert_lsn())"
