@@ -54,6 +54,7 @@ struct store_s3 {
 struct request {
 	/* Whether a success is one: if not, it is asked again. May be NULL. */
 	int		(*accept)(struct request *, const void *extra);
+	bool		 blind;		/* see answered() */
 	S3Status	 status;
 	bool		 done;
 	char		 details[256];	/* what the server said */
@@ -312,6 +313,19 @@ is_passing(const struct request *r)
 	}
 }
 
+/*
+ * libs3 looks for the answer to a PUT in the interim one, "100 Continue". If
+ * that takes longer than the second for which libcurl waits, the object is
+ * sent and stored all the same, and libs3 calls it a failed connection. Only
+ * the store knows then.
+ */
+static bool
+answered(const struct request *r)
+{
+	return r->status == S3StatusOK ||
+	    (r->blind && r->status == S3StatusConnectionFailed);
+}
+
 /* Waits before another try; ERR_* if there is no time for one. */
 static int
 pause_before(int try, const struct store_op *op, const char *what,
@@ -363,12 +377,12 @@ perform(struct store_s3 *s, begin_fn *begin, const char *key,
 			return rc;
 		if (r->result != 0)
 			return r->result;
-		if (r->status == S3StatusOK)
+		if (answered(r))
 			rc = r->accept == NULL ? 0 : r->accept(r, extra);
 		else
 			rc = explain(s, r, key, r->e);
 		if (rc == 0 || try == TRIES ||
-		    (r->status != S3StatusOK && !is_passing(r)))
+		    (!answered(r) && !is_passing(r)))
 			return rc;
 		last = *r->e;
 		if (pause_before(try, op, s->base.name, r->e) != 0) {
@@ -569,7 +583,8 @@ s3_put(struct store *base, const char *key, const struct store_part *parts,
     size_t n, const struct store_op *op, struct err *e)
 {
 	struct store_s3 *s = self(base);
-	struct request	 r = { .parts = parts, .part_n = n, .e = e };
+	struct request	 r = { .parts = parts, .part_n = n, .blind = true,
+	    .e = e };
 	struct put_extra x;
 	char		 full[1024];
 	bool		 same = false;
@@ -584,6 +599,8 @@ s3_put(struct store *base, const char *key, const struct store_part *parts,
 		if (rc == 0 && same)
 			return 0;
 	}
+	if (rc == 0 && r.status != S3StatusOK)
+		return explain(s, &r, full, e);
 	return rc != 0 ? rc : err_set(e, ERR_STORE, "%s took %s and does not "
 	    "have it", base->name, key);
 }

@@ -177,6 +177,26 @@ run_plans() {
 	echo "# faults so far: $fault_count"
 }
 
+# --- a store that says no "100 Continue" ------------------------------------
+# libcurl waits a second for it and sends the object all the same; libs3 takes
+# that for a failed connection.
+curl -s "http://127.0.0.1:$proxy_port/.s3fault/only/no-100-continue" >/dev/null
+seed=only complaints=""
+options=(--stanza=main --repo1-path=/only "--pg1-path=$tmp/kept"
+    --archive-timeout=60s --archive-get-timeout=60s --io-timeout=60s)
+faulty stanza-create
+is "no 100 Continue: stanza-create" 0 "$rc"
+faulty archive-push "pg_wal/${segments[0]}"
+is "push" "0, no word" "$rc, $(cat "$tmp/faulty.out")no word"
+is "it sent the segment once" 1 \
+    "$(grep -c "PUT .*/only/.*${segments[0]}" "$tmp/s3fault.log")"
+faulty archive-get "${segments[0]}" pg_wal/GOT
+is "get" 0 "$rc"
+succeeds "what came is what was sent" got "${segments[0]}"
+is "nothing else was found wrong" "" "$complaints"
+rm -rf "$tmp/kept/pg_wal/GOT" "$tmp/minio/homelab/only"
+plan 0
+
 run_plans "push and get" "$PLANS" alone_plan
 SEED=$((SEED + PLANS))
 for ((i = 0; i < stanzas; i++)); do

@@ -2,6 +2,8 @@
 #include "common/base.h"
 #include "tests/faults/plan.h"
 
+#include <string.h>
+
 /* splitmix64: every input bit changes half of the output. */
 static uint64_t
 mix(uint64_t x)
@@ -52,6 +54,21 @@ plan_step(const struct plan *p, unsigned request)
 	s.fault = (enum plan_fault)kind;
 	s.random = mix(s.random);
 	return s;
+}
+
+bool
+plan_only(struct plan *p, const char *word)
+{
+	unsigned i;
+
+	for (i = 1; i < PLAN_COUNT; i++) {
+		if (strcmp(plan_word((enum plan_fault)i), word) == 0) {
+			*p = (struct plan){ 1, 100, UINT32_MAX,
+			    UINT64_C(1) << i };
+			return true;
+		}
+	}
+	return false;
 }
 
 const char *

@@ -44,7 +44,9 @@
 	X(BAD_SENT, "flip-in-sent-body") \
 	X(BAD_ASKED, "flip-in-request") \
 	X(BAD_ETAG, "wrong-etag") \
-	X(DRIP, "byte-by-byte")
+	X(DRIP, "byte-by-byte") \
+	/* Right, but for no "100 Continue" before it. */ \
+	X(NO_GO_ON, "no-100-continue")
 
 enum plan_fault {
 #define X(name, word) PLAN_##name,
@@ -67,6 +69,8 @@ struct plan_step {
 };
 
 void	plan_init(struct plan *, uint64_t seed);
+/* Every request goes wrong in this one way; false: there is no such word. */
+bool	plan_only(struct plan *, const char *word);
 struct plan_step plan_step(const struct plan *, unsigned request);
 const char *plan_word(enum plan_fault);
 

@@ -12,6 +12,8 @@
  *	GET /.s3fault/seed/N	a new plan; 0: no faults. Numbering of
  *				requests begins anew. Connections that are
  *				stalled are closed.
+ *	GET /.s3fault/only/W	every request goes wrong by this word of
+ *				plan.h (seed 1 in the log)
  *	GET /.s3fault/counts	how often each fault happened so far
  *
  * One thread a connection; requests and answers are held whole in memory. A
@@ -158,13 +160,10 @@ header(const struct message *m, const char *name)
 
 /* --- Requests and answers. --- */
 
+/* Up to the end of the head; false: the client is gone. */
 static bool
-read_request(int fd, struct message *m, struct buf *rest)
+read_head(int fd, struct message *m, struct buf *rest)
 {
-	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	const char	*length;
-	size_t		 want = 0;
-
 	message_init(m);
 	if (buf_len(rest) > 0)
 		buf_append(&m->bytes, buf_bytes(rest), buf_len(rest));
@@ -173,11 +172,21 @@ read_request(int fd, struct message *m, struct buf *rest)
 		if (!receive(fd, &m->bytes))
 			return false;
 	}
-	length = header(m, "Content-Length");
+	return true;
+}
+
+/* The body; go_on: the client is told to send it, if it asks. */
+static bool
+read_body(int fd, struct message *m, struct buf *rest, bool go_on)
+{
+	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	const char	*length = header(m, "Content-Length");
+	size_t		 want = 0;
+
 	if (length != NULL)
 		want = strtoull(length, NULL, 10);
-	if (header(m, "Expect") != NULL &&
-	    !send_all(fd, go_on, strlen(go_on)))
+	if (go_on && header(m, "Expect") != NULL &&
+	    !send_all(fd, interim, strlen(interim)))
 		return false;
 	while (body_len(m) < want) {
 		if (!receive(fd, &m->bytes))
@@ -500,23 +509,35 @@ reply(struct connection *c, const struct plan_step *s, const struct message *a)
 
 /* --- Connections. --- */
 
+/* A new plan: what it keeps of the old one goes, stalls end. Locked. */
+static void
+begin_plan(struct proxy *p, struct buf *text)
+{
+	int i;
+
+	p->requests = 0;
+	for (i = 0; i < STALE_MAX; i++) {
+		free(p->stale[i]);
+		p->stale[i] = NULL;
+	}
+	atomic_fetch_add(&p->generation, 1);
+	buf_printf(text, "%u%% until %u\n", p->plan.percent, p->plan.until);
+}
+
 static void
 control(struct proxy *p, const char *what, struct message *a)
 {
 	struct buf	text = { 0 };
+	char		word[64];
 	int		i;
 
 	pthread_mutex_lock(&p->lock);
 	if (strncmp(what, "seed/", 5) == 0) {
 		plan_init(&p->plan, strtoull(what + 5, NULL, 10));
-		p->requests = 0;
-		for (i = 0; i < STALE_MAX; i++) {
-			free(p->stale[i]);
-			p->stale[i] = NULL;
-		}
-		atomic_fetch_add(&p->generation, 1);
-		buf_printf(&text, "%u%% until %u\n", p->plan.percent,
-		    p->plan.until);
+		begin_plan(p, &text);
+	} else if (sscanf(what, "only/%63[^ ]", word) == 1 &&
+	    plan_only(&p->plan, word)) {
+		begin_plan(p, &text);
 	}
 	for (i = 1; strncmp(what, "counts", 6) == 0 && i < PLAN_COUNT; i++)
 		buf_printf(&text, "%u %s\n", p->counts[i],
@@ -544,41 +565,31 @@ next_step(struct proxy *p, const char *line)
 	return s;
 }
 
-/* One request; false: the connection is to be closed. */
+/* A request of the plan; false: the connection is to be closed. */
 static bool
-serve(struct connection *c, struct message *request)
+answer(struct connection *c, const struct plan_step *s, const char *line,
+    struct message *request)
 {
 	struct proxy	*p = c->p;
-	struct plan_step s;
 	struct message	 a;
-	char		 line[1024];
 	bool		 ok = true;
 
-	snprintf(line, sizeof(line), "%.*s",
-	    (int)strcspn(head(request), "\r\n"), head(request));
-	message_init(&a);
-	if (strncmp(line, "GET /.s3fault/", 14) == 0) {
-		control(p, line + 14, &a);
-		ok = send_all(c->fd, head(&a), buf_len(&a.bytes));
-		buf_release(&a.bytes);
-		return ok;
-	}
-	s = next_step(p, line);
-	if (s.fault == PLAN_STALL_BEFORE)
+	if (s->fault == PLAN_STALL_BEFORE)
 		stall(c);
-	if (s.fault == PLAN_CUT_REQUEST)
-		ask_half(p, request, s.random);
-	if (s.fault == PLAN_STALL_BEFORE || s.fault == PLAN_CUT_BEFORE ||
-	    s.fault == PLAN_CUT_REQUEST)
+	if (s->fault == PLAN_CUT_REQUEST)
+		ask_half(p, request, s->random);
+	if (s->fault == PLAN_STALL_BEFORE || s->fault == PLAN_CUT_BEFORE ||
+	    s->fault == PLAN_CUT_REQUEST)
 		return false;
-	if (s.fault == PLAN_BAD_SENT)
+	if (s->fault == PLAN_BAD_SENT)
 		flip(mutable(request, request->head_len), body_len(request),
-		    s.random);
-	if (s.fault == PLAN_BAD_ASKED)
-		flip(mutable(request, 0), request->head_len - 4, s.random);
-	if (!invent(c, &s, line, &a)) {
+		    s->random);
+	if (s->fault == PLAN_BAD_ASKED)
+		flip(mutable(request, 0), request->head_len - 4, s->random);
+	message_init(&a);
+	if (!invent(c, s, line, &a)) {
 		buf_release(&a.bytes);
-		if (s.fault == PLAN_TWICE) {
+		if (s->fault == PLAN_TWICE) {
 			(void)ask(p, request, &a);
 			buf_release(&a.bytes);
 		}
@@ -587,12 +598,44 @@ serve(struct connection *c, struct message *request)
 			pthread_mutex_lock(&p->lock);
 			keep(p, line, &a);
 			pthread_mutex_unlock(&p->lock);
-			distort(&s, &a);
+			distort(s, &a);
 		}
 	}
-	ok = ok && reply(c, &s, &a);
+	ok = ok && reply(c, s, &a);
 	buf_release(&a.bytes);
 	return ok;
+}
+
+/* What the tests want to know; always answered well. */
+static bool
+serve_control(struct connection *c, const char *what)
+{
+	struct message	a;
+	bool		ok;
+
+	message_init(&a);
+	control(c->p, what, &a);
+	ok = send_all(c->fd, head(&a), buf_len(&a.bytes));
+	buf_release(&a.bytes);
+	return ok;
+}
+
+/* One request; false: the connection is to be closed. */
+static bool
+serve(struct connection *c, struct message *request, struct buf *rest)
+{
+	struct plan_step s;
+	char		 line[1024];
+
+	if (!read_head(c->fd, request, rest))
+		return false;
+	snprintf(line, sizeof(line), "%.*s",
+	    (int)strcspn(head(request), "\r\n"), head(request));
+	if (strncmp(line, "GET /.s3fault/", 14) == 0)
+		return serve_control(c, line + 14);
+	s = next_step(c->p, line);
+	return read_body(c->fd, request, rest, s.fault != PLAN_NO_GO_ON) &&
+	    answer(c, &s, line, request);
 }
 
 static void *
@@ -604,8 +647,7 @@ connection_main(void *arg)
 	bool		   ok = true;
 
 	while (ok) {
-		ok = read_request(c->fd, &request, &rest) &&
-		    serve(c, &request);
+		ok = serve(c, &request, &rest);
 		buf_release(&request.bytes);
 	}
 	buf_release(&rest);
