@@ -265,7 +265,7 @@ int
 poller_send_lent(struct poller_conn *c, struct lent *l, const char *bytes,
     size_t n)
 {
-	if (n == 0 || c->poller == NULL || c->failed)
+	if (n == 0 || c->poller == NULL || c->failed || c->deaf)
 		return 0;
 	return add_seg(c, l, bytes, n);
 }
@@ -275,7 +275,7 @@ poller_send_copy(struct poller_conn *c, const void *bytes, size_t n)
 {
 	const char *from = bytes;
 
-	if (c->poller == NULL || c->failed)
+	if (c->poller == NULL || c->failed || c->deaf)
 		return 0;
 	while (n > 0) {
 		struct poller_seg *tail = c->out_tail;
@@ -372,7 +372,7 @@ poller_send_queued(struct poller_conn *c)
 void
 poller_flush_now(struct poller_conn *c)
 {
-	if (c->poller != NULL && !c->failed && !c->connecting)
+	if (c->poller != NULL && !c->failed && !c->deaf && !c->connecting)
 		(void)poller_send_queued(c);
 }
 
@@ -425,6 +425,26 @@ poller_deliver(struct poller_conn *c, enum poller_event ev, size_t n)
 		drop_output(c);
 	}
 	c->fn(c, ev, NULL, NULL, n);
+}
+
+/*
+ * Nothing more can be sent. Why is often what the peer said last (PostgreSQL's
+ * FATAL), so that is read first; the end follows it.
+ */
+void
+poller_deliver_deaf(struct poller_conn *c, int errnum)
+{
+	struct poller *p = c->poller;
+
+	c->deaf = true;
+	drop_output(c);
+	c->fn(c, PE_DEAF, NULL, NULL, (size_t)errnum);
+	if (c->poller == p && !c->failed) {
+		/* Its edge may be gone. */
+		c->readable = true;
+		if (c->receiving)
+			poller_make_ready(c);
+	}
 }
 
 int

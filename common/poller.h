@@ -57,6 +57,8 @@ enum poller_event {
 	PE_DRAINED,	/* it has taken all, after PE_BLOCKED */
 	PE_HANGUP,	/* the peer closed while we were not receiving */
 	PE_POKED,	/* poller_poke() asked for it */
+	PE_DEAF,	/* a send failed, `n` is the errno: the peer takes
+			 * nothing more, what it said before still comes */
 	PE_EOF,		/* the peer closed; all it sent has been delivered */
 	PE_ERROR	/* `n` is the errno; nothing more will come */
 };
@@ -82,6 +84,7 @@ struct poller_conn {
 	bool		 hangup;
 	bool		 poked;
 	bool		 blocked;
+	bool		 deaf;		/* PE_DEAF was delivered */
 	bool		 failed;	/* PE_EOF or PE_ERROR was delivered */
 };
 
@@ -145,7 +148,7 @@ void	poller_poke(struct poller_conn *);
 /*
  * Queues `n` bytes at `bytes`, which must lie in `lent`; takes a reference.
  * Returns 0 or ERR_NOMEM (the caller closes the connection). What is queued
- * on a conn that failed or is detached is dropped silently.
+ * on a conn that failed, is deaf or detached is dropped silently.
  */
 int	poller_send_lent(struct poller_conn *, struct lent *,
 	    const char *bytes, size_t n) MUST_CHECK;

@@ -122,11 +122,12 @@ flush(struct poller_conn *c)
 {
 	int r;
 
-	if (c->failed || c->connecting || (c->out_head == NULL && !c->blocked))
+	if (c->failed || c->deaf || c->connecting ||
+	    (c->out_head == NULL && !c->blocked))
 		return;
 	r = poller_send_queued(c);
 	if (r != 0) {
-		poller_deliver(c, PE_ERROR, (size_t)-r);
+		poller_deliver_deaf(c, -r);
 		return;
 	}
 	if (c->out_head != NULL && !c->blocked) {

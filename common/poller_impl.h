@@ -80,6 +80,9 @@ poller_make_dirty(struct poller_conn *c)
 /* Calls its owner; EOF and ERROR are the last thing it hears. */
 void	poller_deliver(struct poller_conn *, enum poller_event, size_t n);
 
+/* A send failed: its owner hears PE_DEAF, and then what the peer still says. */
+void	poller_deliver_deaf(struct poller_conn *, int errnum);
+
 /* After a connect() that was in progress: 0, or why it failed (an errno). */
 int	poller_connect_error(const struct poller_conn *) MUST_CHECK;
 

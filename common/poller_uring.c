@@ -630,7 +630,7 @@ finish_send(struct poller_conn *c, struct poller_sock *s, size_t n)
 	if (r == -EAGAIN || r == -EINTR)
 		r = 0;
 	if (r < 0) {
-		poller_deliver(c, PE_ERROR, (size_t)-r);
+		poller_deliver_deaf(c, -r);
 		return;
 	}
 	poller_sent(c, (size_t)r);

@@ -388,6 +388,10 @@ on_poller(struct poller_conn *c, enum poller_event ev, struct lent *l,
 	case PE_HANGUP:
 		s->fn(s, SE_HANGUP, NULL, NULL, 0);
 		return;
+	case PE_DEAF:
+		set_error(s, err_text(-(int)n));
+		s->fn(s, SE_DEAF, NULL, NULL, 0);
+		return;
 	case PE_EOF:
 		s->fn(s, SE_EOF, NULL, NULL, 0);
 		return;

@@ -30,6 +30,8 @@ enum stream_event {
 	SE_BLOCKED,	/* the peer is slow: stop what feeds it */
 	SE_DRAINED,	/* it has caught up */
 	SE_HANGUP,	/* the peer closed while we were not receiving */
+	SE_DEAF,	/* the peer takes nothing more: what it said before still
+			 * comes, and then SE_EOF or SE_ERROR */
 	SE_EOF,		/* the peer closed */
 	SE_ERROR	/* broken; stream_error() says why */
 };

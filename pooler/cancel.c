@@ -242,6 +242,7 @@ on_stream(struct stream *stream, enum stream_event ev, struct lent *l UNUSED,
 		    k->worker->pooler->server_tls, false, NULL) != 0)
 			cancel_end(k);
 		return;
+	case SE_DEAF:
 	case SE_EOF:
 	case SE_ERROR:
 		cancel_end(k);

@@ -614,6 +614,8 @@ on_stream(struct stream *stream, enum stream_event ev, struct lent *l,
 	case SE_EOF:
 		on_eof(c);
 		return;
+	case SE_DEAF:
+		/* As PostgreSQL: what it still asks for is not done. */
 	case SE_ERROR:
 		if (c->state == CLIENT_TLS)
 			client_log(c, LV_WARNING, "TLS handshake error: %s",

@@ -380,6 +380,9 @@ on_stream(struct stream *stream, enum stream_event ev, struct lent *l,
 	case SE_HANGUP:
 		/* Seen while its client is slow; it is read to the end later. */
 		return;
+	case SE_DEAF:
+		/* It has said why, or does not say; its end comes. */
+		return;
 	case SE_EOF:
 		server_close(s, s->client != NULL || is_login(s->state) ?
 		    "server conn crashed?" : "server connection closed");

@@ -224,6 +224,25 @@ sleep 200
 a> Q 'select 2'
 a< T D:2 C Z:I
 DRIVE
+# The client's message comes first, and cannot be sent any more: the client
+# still hears why.
+cat >"$tmp/terminate" <<-SH
+	psql -XAtqc "select pg_terminate_backend(\$1)" \\
+	    -h "$tmp" -p "$pg_port" -U postgres postgres >/dev/null
+	while kill -0 \$1 2>/dev/null; do sleep 0.01; done
+SH
+talk <<DRIVE
+test a server process is killed just before its client asks for more
+open a dbname=one
+a> Q 'begin; select pg_backend_pid()'
+a< C T D C Z:T
+let pid a
+sh 'kill -STOP $pooler_pid'
+a> Q 'select 1'
+sh 'sh $tmp/terminate \${pid}'
+sh 'kill -CONT $pooler_pid'
+a< 'E:57P01:terminating connection*' EOF
+DRIVE
 succeeds "log: server conn crashed? or the server's own words" \
     grep -qE 'server conn crashed|terminating connection' "$tmp/pooler.log"
 

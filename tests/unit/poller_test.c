@@ -281,6 +281,40 @@ START_TEST(quiet_after_the_end)
 }
 END_TEST
 
+/* A send that fails does not take away what the peer has said before. */
+START_TEST(last_words)
+{
+	struct poller *p = new_poller();
+	struct end e;
+	int	i;
+
+	open_end(p, &e, on_event);
+	/* Unread bytes make the far end's close a reset. */
+	ck_assert_int_eq(poller_send_copy(&e.conn, "x", 1), 0);
+	turn(p);
+	ck_assert_int_eq(write(e.far, "why", 3), 3);
+	close(e.far);
+	e.far = -1;
+	ck_assert_int_eq(poller_send_copy(&e.conn, "y", 1), 0);
+	for (i = 0; i < 5; i++)
+		turn(p);
+	ck_assert_uint_eq(e.events[PE_DEAF], 1);
+	ck_assert_uint_eq(e.events[PE_ERROR] + e.events[PE_EOF], 0);
+	ck_assert_uint_eq(e.bytes, 0);
+	/* Dropped, without another word. */
+	ck_assert_int_eq(poller_send_copy(&e.conn, "z", 1), 0);
+	ck_assert_uint_eq(poller_pending(&e.conn), 0);
+	poller_recv_start(&e.conn);
+	for (i = 0; i < 5; i++)
+		turn(p);
+	ck_assert_uint_eq(e.bytes, 3);
+	ck_assert_uint_eq(e.events[PE_DEAF], 1);
+	ck_assert_uint_eq(e.events[PE_ERROR] + e.events[PE_EOF], 1);
+	close_end(&e);
+	poller_free(p);
+}
+END_TEST
+
 /* BLOCKED and DRAINED come once each, however much is queued between. */
 START_TEST(slow_reader)
 {
@@ -676,6 +710,6 @@ END_TEST
 
 UNIT_MAIN_POLLERS("poller", data_eof_in_order, stopped,
     stopped_with_the_end_behind, detach_inside, poke,
-    quiet_after_the_end, slow_reader, copies_fill_up, relay,
+    quiet_after_the_end, last_words, slow_reader, copies_fill_up, relay,
     wakes_are_not_lost, leave_with_bytes_on_the_way, leave_inside, crowd,
     closing_is_seen, drained_without_other_events, watch)
