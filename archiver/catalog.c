@@ -332,22 +332,38 @@ catalog_get(const struct catalog *c, enum object_kind kind, const char *key,
 	return rc;
 }
 
+/* Memory of a known size that an object's bytes go into. */
+struct room {
+	unsigned char	*at;
+	size_t		 left;
+};
+
+static int
+to_room(void *arg, const void *bytes, size_t n, struct err *e)
+{
+	struct room *r = arg;
+
+	if (n > r->left)
+		return err_set(e, ERR_STORE, "more bytes than were asked for");
+	memcpy(r->at, bytes, n);
+	r->at += n;
+	r->left -= n;
+	return 0;
+}
+
 int
 catalog_read_pack(const struct catalog *c, const char *label, const char *run,
     uint32_t number, uint64_t offset, size_t n, void *out, struct err *e)
 {
+	struct room	room = { out, n };
 	char		key[CATALOG_KEY_MAX];
-	struct buf	b = { 0 };
 	int		rc;
 
 	catalog_key_pack(c, key, label, run, number);
-	rc = store_get(c->store, key, OBJECT_HEADER_SIZE + offset, n, &b,
-	    &c->limits, e);
-	if (rc == 0 && buf_len(&b) != n)
+	rc = store_read(c->store, key, OBJECT_HEADER_SIZE + offset, n, to_room,
+	    &room, &c->limits, e);
+	if (rc == 0 && room.left > 0)
 		rc = err_set(e, ERR_CHECKSUM, "%s is too short", key);
-	if (rc == 0)
-		memcpy(out, buf_bytes(&b), n);
-	buf_release(&b);
 	return rc;
 }
 

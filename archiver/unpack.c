@@ -94,6 +94,14 @@ write_at(int fd, const unsigned char *p, size_t n, uint64_t offset)
 	return 0;
 }
 
+/* The CRC of the run in w->plain, for whoever wants those of the files. */
+static void
+note_crc(struct worker *w, const struct unpack_item *item)
+{
+	if (w->s->job->crcs != NULL)
+		w->s->crcs[item->seq] = crc32c(0, w->plain, item->len);
+}
+
 /* Delta: marks the runs that the target has already. */
 static void
 step_compare(struct worker *w, size_t from, size_t to)
@@ -115,7 +123,7 @@ step_compare(struct worker *w, size_t from, size_t to)
 		item->done = digest_equal(&d, &item->digest);
 		if (!item->done)
 			continue;
-		s->crcs[item->seq] = crc32c(0, w->plain, item->len);
+		note_crc(w, item);
 		atomic_fetch_add(&s->job->done, item->len);
 		atomic_fetch_add(&s->job->kept, item->len);
 	}
@@ -152,7 +160,7 @@ write_item(struct worker *w, const struct unpack_item *item, struct err *e)
 	struct state	*s = w->s;
 	int		rc, errnum;
 
-	s->crcs[item->seq] = crc32c(0, w->plain, item->len);
+	note_crc(w, item);
 	atomic_fetch_add(&s->job->done, item->len);
 	if (s->job->target == NULL)
 		return 0;
