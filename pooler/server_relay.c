@@ -650,6 +650,29 @@ judge_busy(struct server *s, struct relay_msg *m)
 	return judge_reply(s, m);
 }
 
+/*
+ * An idle server says why it goes (an administrator's command, a time-out).
+ * Its process ends milliseconds later, and until then it would be given to
+ * clients: not any more.
+ */
+static enum relay_fate
+judge_idle_error(struct server *s, struct relay_msg *m)
+{
+	struct wire_error e = { 0 };
+
+	if (m->have < m->len && m->len <= LOOK_MAX) {
+		m->need = m->len;
+		return FATE_NEED;
+	}
+	if (m->have == m->len && wire_parse_error(m->bytes + WIRE_HEADER_LEN,
+	    m->len - WIRE_HEADER_LEN, &e) == 0)
+		server_log(s, LV_WARNING,
+		    "got packet 'E' from server when not linked: %s %s",
+		    e.severity, e.message);
+	server_close(s, "server connection closed");
+	return FATE_CLOSED;
+}
+
 /* Nobody asked: only what a server may say at any time is taken. */
 static enum relay_fate
 judge_idle(struct server *s, struct relay_msg *m)
@@ -661,8 +684,7 @@ judge_idle(struct server *s, struct relay_msg *m)
 	case WIRE_BE_NOTIFICATION:
 		return FATE_DROP;
 	case WIRE_BE_ERROR:
-		/* It says why it goes; the end of file follows. */
-		return FATE_DROP;
+		return judge_idle_error(s, m);
 	default:
 		server_close(s, s->state == SERVER_IDLE ?
 		    "idle server got dirty" : "unknown pkt");

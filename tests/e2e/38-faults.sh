@@ -307,7 +307,7 @@ fi
 
 # A server that is none: it accepts and says nothing, or something strange.
 console "SET server_connect_timeout = 1" >/dev/null
-fake() {
+fake_start() {
 	free_port fake_port
 	socat "TCP-LISTEN:$fake_port,bind=127.0.0.1,fork,reuseaddr" "$1" &
 	fake_pid=$!
@@ -317,6 +317,9 @@ fake() {
 	    "$tmp/pooler.ini"
 	console RELOAD >/dev/null
 	console "SET server_connect_timeout = 1" >/dev/null
+}
+fake() {
+	fake_start "$1"
 	timeout 25 psql -XAtq -h "$tmp" -p "$port" -U alice fake -c 'select 1' \
 	    >"$tmp/fake.out" 2>&1
 	echo $? >"$tmp/fake.rc"
@@ -331,6 +334,31 @@ fake "SYSTEM:printf 'R\\\\377\\\\377\\\\377\\\\377aaaa'; sleep 5"
 is "a server that sends an immense message" 2 "$(cat "$tmp/fake.rc")"
 fake "SYSTEM:true"
 is "a server that hangs up" 2 "$(cat "$tmp/fake.rc")"
+
+# One that says that it goes, and keeps its socket: PostgreSQL's processes end
+# a little later, too. It is given to nobody in between.
+cat >"$tmp/leaver.sh" <<'END'
+#!/bin/sh
+head -c 8 >/dev/null
+printf N
+head -c 8 >/dev/null
+printf 'R\000\000\000\010\000\000\000\000Z\000\000\000\005I'
+sleep 1
+printf 'E\000\000\000\043SFATAL\000VFATAL\000C57P01\000Mthe end\000\000'
+sleep 60
+END
+chmod 755 "$tmp/leaver.sh"
+fake_start "EXEC:$tmp/leaver.sh"
+psql -XAtq -h "$tmp" -p "$port" -U alice fake -c '\q'
+gone() {
+	logged "when not linked: FATAL the end" &&
+	    [ -z "$(console "SHOW SERVERS" | grep fake)" ]
+}
+if is_ours; then
+	until_true 30 gone
+	is "an idle server that says it goes is closed at once" 0 $?
+fi
+stop_pid "$fake_pid"
 alive "strange servers"
 pooler_stop
 done_testing
