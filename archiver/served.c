@@ -293,8 +293,8 @@ served_start(struct served *st)
 	struct err	e = { 0 };
 	const char	*path = st->push.pg.path;
 
-	log_info("stanza %s: %zu repositories, cluster %s", st->name,
-	    st->repo_n, path == NULL ? "not here" : path);
+	log_info("stanza %s: %zu %s, cluster %s", st->name, st->repo_n,
+	    st->repo_n == 1 ? "repository" : "repositories", path == NULL ? "not here" : path);
 	if (path != NULL && ahead_start(&st->ahead, path,
 	    st->push.o.process_max, push_ahead, st, &e) != 0)
 		log_warning("stanza %s: WAL is not pushed ahead: %s", st->name,
