@@ -200,8 +200,8 @@ fetch_once(struct attempt *a, int64_t end, struct err *e)
 {
 	const struct fetch_request *req = a->req;
 	struct err	one;
-	size_t		i;
-	int		rc, result = ERR_ABSENT;
+	size_t		i, absent = 0;
+	int		rc, result = ERR_ABSENT, failed = 0;
 
 	for (i = 0; i < req->repo_n; i++) {
 		a->repo = &req->repos[i];
@@ -214,12 +214,18 @@ fetch_once(struct attempt *a, int64_t end, struct err *e)
 		rc = fetch_from(a, &one);
 		if (rc == 0)
 			return 0;
+		absent += rc == ERR_ABSENT;
 		/* An error counts for more than a no. */
 		if (result == ERR_ABSENT) {
 			result = rc;
 			*e = one;
+			failed = a->repo->number;
 		}
 	}
+	if (result != ERR_ABSENT && absent + 1 == req->repo_n && absent > 0)
+		err_hint(e, "no other repository has it; if repo%d is gone "
+		    "for good, take it out of the configuration: then this is "
+		    "the end of the WAL", failed);
 	return result;
 }
 

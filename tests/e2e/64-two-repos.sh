@@ -107,6 +107,8 @@ like "which is said" "*repo2 is left out: *backup $only_first is restored*" \
 out=$(cd "$tmp/from_first" && "$ARCHIVER" --config="$ini" --stanza=main \
     archive-get 0000000100000000000000FF pg_wal/RECOVERYXLOG 2>&1)
 is "WAL that the first lacks: not known while the second is away" 126 $?
+like "which says what to do" "*HINT: no other repository has it; if repo2 is \
+gone for good, take it out*" "$out"
 with_ini first
 recover from_first
 is "recovered from the first alone" "$want" "$(rows t)"
