@@ -667,7 +667,8 @@ backup_run(const struct catalog *c, size_t n,
 	pthread_cond_init(&b.wake, NULL);
 	manifest_init(&b.m);
 	pack_set_init(&b.packs, put_pack, &b);
-	rc = pgquery_connect(&q, &req->server, req->db_timeout, e);
+	rc = pgquery_connect(&q, &req->server,
+	    MIN(req->db_timeout, PGSERVER_LOGIN_US), e);
 	if (rc != 0)
 		goto out;
 	pgquery_set_limits(q, req->db_timeout, req->cancelled, req->arg);

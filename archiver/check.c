@@ -46,7 +46,8 @@ check_run(const struct catalog *c, size_t n, const struct check_request *req,
 	int		 rc;
 
 	memset(result, 0, sizeof(*result));
-	rc = pgquery_connect(&q, &req->server, req->db_timeout, e);
+	rc = pgquery_connect(&q, &req->server,
+	    MIN(req->db_timeout, PGSERVER_LOGIN_US), e);
 	if (rc != 0)
 		return rc;
 	pgquery_set_limits(q, req->db_timeout, req->cancelled, req->arg);

@@ -18,6 +18,12 @@ struct err;
 struct manifest;
 struct pgquery;
 
+/*
+ * How long to wait at most for a server to take a connection: as long as it
+ * waits itself (authentication_timeout).
+ */
+#define PGSERVER_LOGIN_US	INT64_C(60000000)
+
 struct pgserver {
 	struct pgquery	*q;
 	int		 version;	/* major */

@@ -62,12 +62,21 @@ if unshare -Urm mount -t tmpfs -o size=4m none "$tmp/lock" 2>/dev/null; then
 	    "$out"
 	like "and what to do" "*HINT: make room on*expire removes*" "$out"
 	began=$SECONDS
-	out=$(full backup --type=full)
+	out=$(full backup --type=full --archive-timeout=10m)
 	is "a backup onto a full disk" 64 $?
-	between "ends at once" 0 15 $((SECONDS - began))
+	between "does not wait for its WAL" 0 300 $((SECONDS - began))
 else
 	skip "a full disk" "no tmpfs of our own"
 fi
+
+# --- a server that takes connections and says nothing ------------------------------
+postmaster=$(head -1 "$tmp/data/postmaster.pid")
+kill -STOP "$postmaster"
+out=$(timeout 300 "$ARCHIVER" --config="$ini" --stanza=main --db-timeout=1s \
+    check 2>&1)
+is "PostgreSQL is silent" 124 $?
+like "says for how long" "*did not answer the connection within 1s*" "$out"
+kill -CONT "$postmaster"
 
 # --- help --------------------------------------------------------------------------
 out=$("$ARCHIVER" restore --help)
