@@ -7,6 +7,8 @@
 #include "common/base.h"
 #include "pooler/client_relay.h"
 
+#include <stdio.h>
+
 #include "common/log.h"
 #include "common/wire.h"
 #include "pooler/pooler.h"
@@ -73,8 +75,37 @@ judge_copy(struct client *c, uint8_t type)
 		if (!c->server->copy_in)
 			requests_copy_end(&c->server->requests);
 		c->server->copy_in = false;
+	} else if (type == WIRE_FE_COPY_DATA && !c->server->copy_in) {
+		requests_copy_data(&c->server->requests);
 	}
 	return FATE_FORWARD;
+}
+
+/*
+ * Something behind a Sync that went into a COPY: nobody knows yet whether it
+ * is answered. It waits for the end of the COPY, and then for that. It is
+ * itself an end to the COPY, unless that has failed already: PostgreSQL would
+ * close the connection, we fail the COPY, which has an answer in either case.
+ */
+static enum relay_fate
+judge_behind_strays(struct client *c, uint8_t type)
+{
+	struct buf b = { 0 };
+	char	why[64];
+
+	if (c->server->copy_in) {
+		snprintf(why, sizeof(why), "unexpected message type 0x%02X "
+		    "during COPY from stdin", type);
+		wire_put_string(&b, WIRE_FE_COPY_FAIL, why);
+		c->server->copy_in = false;
+		c->settling = true;
+		return client_send_ours(c, &b, FATE_LATER);
+	}
+	if (client_unsettled(c))
+		return client_wait_for_answers(c);
+	c->settling = true;
+	return relay_sync(&c->relay) == 0 && server_resolve(c->server) ?
+	    FATE_LATER : FATE_BAD;
 }
 
 /*
@@ -203,12 +234,16 @@ judge(struct relay *r, struct relay_msg *m)
 		if (c->state != CLIENT_ACTIVE)
 			return FATE_LATER;
 	}
-	/* PostgreSQL ignores everything up to the Sync; so do we. */
+	/* PostgreSQL ignores a Sync before the end of the data it copies in. */
+	if (c->server->copy_in && m->type == WIRE_FE_SYNC) {
+		requests_stray(&c->server->requests);
+		return FATE_FORWARD;
+	}
+	if (requests_strays(&c->server->requests))
+		return judge_behind_strays(c, m->type);
+	/* And everything from an error up to the Sync; so do we. */
 	if (requests_ignoring(&c->server->requests) && m->type != WIRE_FE_SYNC)
 		return FATE_DROP;
-	/* And a Sync before the end of the data it copies in. */
-	if (c->server->copy_in && m->type == WIRE_FE_SYNC)
-		return FATE_FORWARD;
 	/* What never reaches the server (a Close, say) is not held up by it:
 	 * the queue must not grow for as long as a query runs. */
 	if (c->server->requests.count >= AHEAD_MAX && client_unsettled(c))

@@ -85,6 +85,7 @@ take_head(struct requests *q, struct request *out)
 	*out = *requests_at(q, 0);
 	q->head = (q->head + 1) & (q->cap - 1);
 	q->count--;
+	q->answered = false;
 	if (out->type == WIRE_FE_SYNC)
 		q->syncs--;
 }
@@ -143,7 +144,13 @@ on_error(struct requests *q, struct reply *out)
 {
 	struct request *head = requests_at(q, 0);
 
+	q->answered = true;
 	out->done = *head;
+	/* What follows was dropped, or a stray before it was answered. */
+	out->lost = q->strays > 0 && is_extended(head->type) &&
+	    before_sync(q) > 1;
+	if (out->lost)
+		return;
 	if (head->kind == REQUEST_DOOMED) {
 		/* The replacement text leaves with the reply. */
 		out->doomed = true;
@@ -157,6 +164,34 @@ on_error(struct requests *q, struct reply *out)
 		if (q->syncs == 0)
 			q->ignoring = true;
 	}
+}
+
+/*
+ * Ready: is it a stray's? Of Syncs it does not matter which one is meant, all
+ * are answered alike, so it is taken for the answer of a Sync where one is
+ * next.
+ */
+static bool
+is_strays(const struct requests *q)
+{
+	uint8_t	type;
+
+	if (q->strays == 0)
+		return false;
+	if (q->count == 0)
+		return true;
+	type = requests_at(q, 0)->type;
+	return type != WIRE_FE_SYNC && (is_extended(type) || !q->answered);
+}
+
+/* A reply to something that was sent behind the strays, or their COPY's
+ * success: no more of them will be answered. */
+static void
+end_strays(struct requests *q)
+{
+	q->strays = 0;
+	q->ignoring = q->ignoring || q->was_ignoring;
+	q->was_ignoring = false;
 }
 
 /* What a server may say at any time. */
@@ -174,6 +209,13 @@ requests_reply(struct requests *q, uint8_t type, struct reply *out)
 
 	memset(out, 0, sizeof(*out));
 	assert(q->failing == 0);
+	if (type == WIRE_BE_READY && is_strays(q)) {
+		q->strays--;
+		q->was_ignoring = false;
+		if (q->count == 0)
+			q->ignoring = q->open = false;
+		return 0;
+	}
 	if (q->count == 0)
 		return unasked(type) ? 0 : ERR_PROTOCOL;
 	head = requests_at(q, 0);
@@ -184,7 +226,13 @@ requests_reply(struct requests *q, uint8_t type, struct reply *out)
 	case WIRE_BE_PARAMETER_STATUS:
 	case WIRE_BE_NOTIFICATION:
 		return 0;
+	case WIRE_BE_NOTICE:
+	case WIRE_BE_READY:
+		break;
 	default:
+		q->answered = true;
+		if (q->strays > 0 && type != WIRE_BE_COPY_IN)
+			end_strays(q);
 		break;
 	}
 	out->swallow = head->kind == REQUEST_SKIP;
@@ -214,6 +262,7 @@ requests_drop(struct requests *q, struct request *out)
 		q->head = (q->head + q->dropped) & (q->cap - 1);
 		q->count -= q->dropped;
 		q->dropped = 0;
+		q->answered = false;
 	}
 	return true;
 }
@@ -265,31 +314,43 @@ requests_need_sync(const struct requests *q)
 bool
 requests_copy_in(struct requests *q)
 {
-	struct request execute, sync, *head;
-	bool	ended;
+	struct request copies, sync;
+	bool	data, ended;
 
 	if (q->count == 0)
 		return false;
-	head = requests_at(q, 0);
-	if (head->type != WIRE_FE_EXECUTE) {
-		ended = head->copy_ends > 0;
-		head->copy_ends -= ended;
-		return !ended;
-	}
-	take_head(q, &execute);
-	ended = execute.copy_ends > 0;
-	while (!ended && q->count > 0 &&
+	take_head(q, &copies);
+	data = copies.copy_data;
+	while (copies.copy_ends == 0 && q->count > 0 &&
 	    requests_at(q, 0)->type == WIRE_FE_SYNC) {
 		take_head(q, &sync);
-		ended = sync.copy_ends > 0;
+		q->strays += data;
+		data = data || sync.copy_data;
+		copies.copy_ends = sync.copy_ends;
 	}
-	/* The slot in front of the head is free: the Execute goes back. */
+	/* What is left is for the Query's next COPY. */
+	ended = copies.copy_ends > 0;
+	copies.copy_ends -= ended;
+	/* The slot in front of the head is free: it goes back. */
 	q->head = (q->head - 1) & (q->cap - 1);
 	q->count++;
-	*requests_at(q, 0) = execute;
-	if (q->count == 1)
+	*requests_at(q, 0) = copies;
+	if (q->count == 1 && is_extended(copies.type))
 		q->open = true;
 	return !ended;
+}
+
+void
+requests_end_ignoring(struct requests *q)
+{
+	q->was_ignoring = q->ignoring;
+}
+
+void
+requests_copy_data(struct requests *q)
+{
+	if (q->count > 0)
+		requests_at(q, q->count - 1)->copy_data = true;
 }
 
 void

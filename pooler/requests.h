@@ -25,6 +25,12 @@
  *  - A FAKE at the head is answered at once: the owner calls requests_fake()
  *    after each push and after each completed reply.
  *
+ *  - A Sync between the data of a COPY is *stray*: PostgreSQL ignores it, but
+ *    answers it if the COPY has failed before it, and where that was only
+ *    PostgreSQL knows. After the failure the queue is in doubt until a reply
+ *    to something later has come; the owner asks for one (an empty query, in
+ *    front of it a Sync if the server ignores everything else).
+ *
  * Pure. Calling sequence: requests_init(), requests_push() for what is sent,
  * requests_reply() for what is received, requests_release().
  */
@@ -71,8 +77,9 @@ struct request {
 	bool		 moves_unnamed;	/* ... and the server's; SKIP: that only */
 	uint8_t		 was_unnamed;	/* moves_unnamed: the server's before,
 					 * an enum unnamed_state */
-	uint32_t	 copy_ends;	/* CopyDone and CopyFail sent right
-					 * behind it, for COPYs to come */
+	bool		 copy_data;	/* CopyData was sent right behind it, */
+	uint32_t	 copy_ends;	/* so many CopyDone and CopyFail, for
+					 * COPYs to come */
 	struct ps_entry	*entry;		/* what it did to the client's names:
 					 * P added, C took out; counted */
 	struct ps_statement *unnamed;	/* sets_unnamed: what it was before */
@@ -93,6 +100,9 @@ struct requests {
 	size_t		 syncs;		/* entries of type S in the queue */
 	bool		 ignoring;
 	bool		 open;		/* see requests_need_sync() */
+	bool		 answered;	/* the head, in part */
+	bool		 was_ignoring;	/* before we ended that for strays */
+	uint32_t	 strays;	/* Syncs that may have an answer */
 	size_t		 failing;	/* entries that requests_drop() owes, */
 	size_t		 dropped;	/* and has handed out: still counted */
 };
@@ -104,6 +114,7 @@ struct reply {
 	bool		 doomed;	/* with done.sqlstate: send done.text
 					 * instead; free done.text in any case */
 	bool		 failed;	/* call requests_drop() now */
+	bool		 lost;		/* nobody knows what comes next: close it */
 	struct request	 done;		/* head, as it was */
 };
 
@@ -172,16 +183,36 @@ bool	requests_pop_newest(struct requests *, struct request *out)
 	    MUST_CHECK;
 
 /*
- * The server begins COPY FROM STDIN. In the extended protocol it ignores the
- * Syncs that were sent right behind the Execute (libpq sends one before the
- * data and one behind it): they will not be answered and leave the queue.
- * Returns false if the end of the data was sent already, ahead of this.
+ * The server begins COPY FROM STDIN. It ignores the Syncs that were sent right
+ * behind the Execute or the Query (libpq sends one before the data and one
+ * behind it): they will not be answered and leave the queue; those with data
+ * before them are stray. Returns false if the end of the data was sent
+ * already, ahead of this.
  */
 bool	requests_copy_in(struct requests *);
 
-/* The client sends CopyDone or CopyFail ahead of the COPY that it ends: Syncs
- * behind it count again. A Query may have several COPYs. */
+/* The client sends data, or CopyDone or CopyFail, ahead of the COPY that it
+ * is for: Syncs behind the end count again. A Query may have several COPYs. */
+void	requests_copy_data(struct requests *);
 void	requests_copy_end(struct requests *);
+
+/* The client sends Sync between the data of the COPY. */
+static inline void
+requests_stray(struct requests *q)
+{
+	q->strays++;
+}
+
+/* True if there are strays: during the COPY, or in doubt behind it. */
+static inline bool
+requests_strays(const struct requests *q)
+{
+	return q->strays > 0;
+}
+
+/* Ahead of the Sync with which we end the ignoring because of strays. If none
+ * of them had ended it, it goes on, for the client, when that is known. */
+void	requests_end_ignoring(struct requests *);
 
 /*
  * True if a Sync is owed: extended messages were sent after the last one,

@@ -129,6 +129,7 @@ struct server {
 	bool		 copy_in;
 	bool		 copy_both;
 	bool		 close_needed;
+	bool		 lost;		/* its answers make no sense any more */
 	bool		 fatal_relayed;	/* the client has heard why it dies */
 	bool		 checked;	/* for the client it is given to */
 	bool		 forgets;	/* a DEALLOCATE ALL may be under way */
@@ -186,6 +187,11 @@ void	server_arm(struct server *);
 void	server_logged_in(struct server *);
 void	server_relay_init(struct server *);
 void	server_feed(struct server *, struct lent *, const char *, size_t);
+/*
+ * The queue is empty but for strays (requests.h): has them resolved by an
+ * empty query of ours. Only where the client's messages end. False: no memory.
+ */
+bool	server_resolve(struct server *) MUST_CHECK;
 /* Frees what a request that has left the queue owns. */
 void	server_forget_request(struct request *);
 /* Answers FAKE requests whose turn has come. False: the client is gone. */

@@ -304,6 +304,8 @@ judge_error(struct server *s, struct relay_msg *m)
 	if (requests_reply(&s->requests, m->type, &rep) != 0)
 		return FATE_BAD;
 	s->copy_in = false;
+	if (rep.lost)
+		m->notify = s->lost = true;
 	fate = FATE_FORWARD;
 	if (rep.doomed)
 		fate = replace_error(s, m, &rep.done);
@@ -386,8 +388,16 @@ server_check_release(struct server *s)
 {
 	struct client *c = s->client;
 
-	if (c == NULL || s->state != SERVER_ACTIVE ||
-	    server_pin(s) != PIN_NONE)
+	if (c == NULL || s->state != SERVER_ACTIVE)
+		return;
+	if (requests_strays(&s->requests) && requests_empty(&s->requests) &&
+	    !requests_need_sync(&s->requests) &&
+	    !relay_in_message(&c->relay) && !relay_in_message(&s->relay) &&
+	    !server_resolve(s)) {
+		server_close(s, "out of memory");
+		return;
+	}
+	if (server_pin(s) != PIN_NONE)
 		return;
 	if (c->query_start != 0) {
 		/* All it asked for was answered by us. */
@@ -722,6 +732,10 @@ done(struct relay *r, uint8_t type)
 
 	if (type == WIRE_BE_READY)
 		return after_ready(s);
+	if (s->lost) {
+		server_close(s, "unexpected message during COPY from stdin");
+		return false;
+	}
 	return server_answer_fakes(s);
 }
 

@@ -202,7 +202,8 @@ server_pin(const struct server *s)
 
 	if (relay_in_message(&c->relay) || relay_in_message(&s->relay))
 		return PIN_MESSAGE;
-	if (!requests_empty(&s->requests) || c->settling)
+	if (!requests_empty(&s->requests) || c->settling ||
+	    requests_strays(&s->requests))
 		return PIN_ANSWERS;
 	if (requests_need_sync(&s->requests))
 		return PIN_BATCH;
@@ -266,6 +267,24 @@ server_release(struct server *s)
 	settle(s);
 }
 
+bool
+server_resolve(struct server *s)
+{
+	struct request sync = { .kind = REQUEST_SKIP, .type = WIRE_FE_SYNC,
+	    .why = WHY_CLEANUP, .internal = true };
+	struct buf b = { 0 };
+	bool	ok = true;
+
+	if (requests_ignoring(&s->requests)) {
+		requests_end_ignoring(&s->requests);
+		wire_put_empty(&b, WIRE_FE_SYNC);
+		ok = requests_push(&s->requests, &sync) == 0 &&
+		    server_send(s, &b) == 0;
+		buf_release(&b);
+	}
+	return ok && server_query(s, "", WHY_CLEANUP);
+}
+
 /* ---- a client that vanished ---- */
 
 bool
@@ -295,6 +314,10 @@ server_drained(struct server *s)
 	cancel_go_on(s);
 	if (!requests_empty(&s->requests))
 		return;
+	if (requests_strays(&s->requests)) {
+		server_close(s, "Sync in a COPY that failed");
+		return;
+	}
 	if (s->tx == WIRE_TX_IDLE) {
 		settle(s);
 		return;
@@ -311,7 +334,8 @@ server_abandon(struct server *s, bool partial_message)
 		/* A query of ours runs; then it is free. */
 		return;
 	}
-	if (partial_message || s->copy_both) {
+	if (partial_message || s->copy_both ||
+	    requests_strays(&s->requests)) {
 		server_close(s, "client disconnect before everything was sent "
 		    "to the server");
 		return;

@@ -285,10 +285,18 @@ copy_rows(struct gen *g)
 {
 	unsigned n = draw(g, 5);
 
-	while (n-- > 0)
+	/* Sync and Flush are passed over, but not behind bad data. */
+	for (; n > 0; n--) {
+		if (chance(g, 10))
+			add(g, 'd', "bad\tline\tof data\n", SCRIPT_END);
+		if (chance(g, 12))
+			add(g, 'S', SCRIPT_END);
+		if (chance(g, 5))
+			add(g, 'H', SCRIPT_END);
 		add(g, 'd', chance(g, 10) ? "12\t{r*90000}\n" :
 		    chance(g, 20) ? "1" : chance(g, 20) ? "3\tc\n14\td\n" :
 		    "11\tcopied\n", SCRIPT_END);
+	}
 }
 
 static void

@@ -17,7 +17,7 @@ static bool
 is_copy(char type)
 {
 	return type == WIRE_FE_COPY_DATA || type == WIRE_FE_COPY_DONE ||
-	    type == WIRE_FE_COPY_FAIL;
+	    type == WIRE_FE_COPY_FAIL || type == MODEL_BAD_DATA;
 }
 
 /* Drops what will have no answer. */
@@ -33,7 +33,7 @@ advance(struct model *m)
 		    type == WIRE_FE_SYNC)
 			drop(m, 1);
 		if (type == WIRE_FE_COPY_DONE || type == WIRE_FE_COPY_FAIL ||
-		    (!is_copy(type) && type != WIRE_FE_FLUSH &&
+		    type == MODEL_BAD_DATA || (!is_copy(type) && type != WIRE_FE_FLUSH &&
 		    type != WIRE_FE_SYNC))
 			m->copying = false;
 	}

@@ -254,6 +254,15 @@ cancel_sleep(struct run *r, size_t step)
 	return false;
 }
 
+/* Generated data is bad if it says so. */
+static char
+type_for_model(const struct step *t)
+{
+	return t->type == WIRE_FE_COPY_DATA && t->n > 0 &&
+	    t->field[0] != NULL && strncmp(t->field[0], "bad", 3) == 0 ?
+	    MODEL_BAD_DATA : t->type;
+}
+
 static bool
 play_step(struct run *r, size_t at)
 {
@@ -261,7 +270,7 @@ play_step(struct run *r, size_t at)
 
 	if (step_is_message(t)) {
 		step_encode(t, &r->unsent);
-		model_sent(&r->model, t->type);
+		model_sent(&r->model, type_for_model(t));
 		return true;
 	}
 	send_unsent(r);

@@ -89,6 +89,114 @@ open b dbname=one
 b> Q 'select 1'
 b< T D:1 C Z:I
 
+test Sync between the data is ignored
+open a dbname=one
+a> Q 'copy c from stdin'
+a< G
+a> d '80\teighty\n' ; S ; d '81\tx\n' ; S ; S ; c
+a< 'C:COPY 2' Z:I
+a> Q 'select 1'
+a< T D:1 C Z:I
+
+test Sync between the data of a COPY that has failed is answered
+open a dbname=one
+open b dbname=one
+a> Q 'copy c from stdin'
+a< G
+b> Q 'select 41'
+a> d 'rubbish\n' ; S ; S ; d '1\ty\n' ; S ; c
+a< E:22P02:* Z:I Z:I Z:I Z:I
+b< T D:41 C Z:I
+a> Q 'select 42'
+a< T D:42 C Z:I
+
+test the same, and some before it
+open a dbname=one
+open b dbname=one
+a> Q 'copy c from stdin'
+a< G
+b> Q 'select 41'
+a> S ; d '82\tx\n' ; S ; S ; d 'rubbish\n' ; S ; d '1\ty\n' ; c ; Q 'select 40'
+a< E:22P02:* Z:I Z:I T D:40 C Z:I
+b< T D:41 C Z:I
+a> Q 'select 42'
+a< T D:42 C Z:I
+
+test the same in an extended batch: the Sync ends it
+open a dbname=one
+open b dbname=one
+a> P '' 'copy c from stdin' ; B '' ; E ; S
+a< 1 2 G
+b> Q 'select 41'
+a> d '83\tx\n' ; S ; d 'rubbish\n' ; S ; P '' 'select 40' ; B '' ; E ; S
+a< E:22P02:* Z:I 1 2 D:40 C Z:I
+b< T D:41 C Z:I
+a> Q 'select 42'
+a< T D:42 C Z:I
+
+test the same in an extended batch: no Sync is behind the error
+open a dbname=one
+open b dbname=one
+a> P '' 'copy c from stdin' ; B '' ; E ; S
+a< 1 2 G
+b> Q 'select 41'
+a> d '84\tx\n' ; S ; S ; d 'rubbish\n' ; P '' 'select 40' ; B '' ; E ; S
+a< E:22P02:* Z:I
+b< T D:41 C Z:I
+a> Q 'select 42'
+a< T D:42 C Z:I
+
+test the same in a transaction, to which a Sync changes nothing
+open a dbname=one
+a> Q begin
+a< C Z:T
+a> P '' 'copy c from stdin' ; B '' ; E ; S
+a< 1 2 G
+a> d '84\tx\n' ; S ; d 'rubbish\n' ; Q 'select 40' ; H ; S
+a< E:22P02:* Z:E
+a> Q rollback
+a< C Z:I
+
+test a query behind a Sync in the middle of a COPY ends it
+open a dbname=one
+a> Q 'copy c from stdin'
+a< G
+a> d '88\tx\n' ; S ; Q 'select 40'
+a< E:*:*'unexpected message type 0x51 during COPY'* ...
+open b dbname=one
+b> Q 'select count(*) from c where a = 88'
+b< T D:0 C Z:I
+
+test all of it at once, the answers still to come
+open a dbname=one
+open b dbname=one
+a> P '' 'copy c from stdin' ; B '' ; E ; S ; d 'rubbish\n' ; S ; c ; S
+b> Q 'select 41'
+a< 1 2 G E:22P02:* Z:I Z:I
+b< T D:41 C Z:I
+a> Q 'copy c from stdin' ; S ; d '85\tx\n' ; S ; c ; S
+a< G 'C:COPY 1' Z:I Z:I
+a> Q 'copy c from stdin' ; S ; d 'rubbish' ; d '\tx\n' ; S ; S ; f no ; S
+a< G E:22P02:* Z:I Z:I Z:I Z:I
+a> Q 'copy c from stdin; copy c from stdin' ; d '86\tx\n' ; c ; S ; d '87\tx\n' ; c ; S
+a< G 'C:COPY 1' G 'C:COPY 1' Z:I Z:I
+a> Q 'select 42'
+a< T D:42 C Z:I
+
+test it leaves with Syncs in the failed COPY: the next client gets its own
+open a dbname=one
+open b dbname=one
+a> Q 'copy c from stdin'
+a< G
+b> Q 'select 41'
+a> d 'rubbish\n' ; S ; S ; S ; X
+b< T D:41 C Z:I
+open a dbname=one
+a> Q 'copy c from stdin' ; d 'rubbish\n' ; S ; S
+reset a
+b> Q 'select 42'
+b< T D:42 C Z:I
+
 test COPY data in pieces of one byte
 open a dbname=one
 a> Q 'copy c from stdin'

@@ -466,6 +466,162 @@ START_TEST(random_pipelines)
 }
 END_TEST
 
+/* What the replies do to a queue, one letter each; X: it must be refused. */
+static void
+replies(struct requests *q, const char *types)
+{
+	struct reply   rep;
+	struct request r;
+
+	for (; *types != '\0'; types++) {
+		if (*types == 'X') {
+			types++;
+			ck_assert_int_eq(requests_reply(q, (uint8_t)*types,
+			    &rep), ERR_PROTOCOL);
+			continue;
+		}
+		ck_assert_int_eq(requests_reply(q, (uint8_t)*types, &rep), 0);
+		while (rep.failed && requests_drop(q, &r))
+			;
+	}
+}
+
+/* Syncs between the data of a COPY: answered only if it failed before. */
+START_TEST(strays)
+{
+	struct requests q;
+	struct reply	rep;
+	const char *const ways[] = { "", "Z", "ZZ" };
+	size_t	i;
+
+	requests_init(&q);
+	for (i = 0; i < ARRAY_LEN(ways); i++) {
+		/* A success: none of them. */
+		push(&q, REQUEST_FORWARD, 'Q', 1);
+		ck_assert(requests_copy_in(&q));
+		replies(&q, "G");
+		requests_stray(&q);
+		requests_stray(&q);
+		ck_assert(requests_strays(&q));
+		replies(&q, "CZ");
+		ck_assert(!requests_strays(&q) && requests_empty(&q));
+
+		/* A Query that fails: up to two, then ours. */
+		push(&q, REQUEST_FORWARD, 'Q', 1);
+		ck_assert(requests_copy_in(&q));
+		replies(&q, "G");
+		requests_stray(&q);
+		requests_stray(&q);
+		replies(&q, "EZ");
+		ck_assert(requests_strays(&q) && requests_empty(&q));
+		ck_assert(!requests_need_sync(&q));
+		push(&q, REQUEST_SKIP, 'Q', 2);
+		replies(&q, ways[i]);
+		replies(&q, "IZ");
+		ck_assert(!requests_strays(&q) && requests_empty(&q));
+		replies(&q, "XZ");
+
+		/* An Execute: the first of them ends the ignoring. */
+		push(&q, REQUEST_FORWARD, 'E', 1);
+		ck_assert(requests_copy_in(&q));
+		replies(&q, "G");
+		requests_stray(&q);
+		requests_stray(&q);
+		replies(&q, "E");
+		replies(&q, ways[i]);
+		ck_assert_int_eq(requests_ignoring(&q), i == 0);
+		ck_assert_int_eq(requests_need_sync(&q), i == 0);
+		requests_end_ignoring(&q);
+		if (i == 0)
+			push(&q, REQUEST_SKIP, 'S', 2);
+		push(&q, REQUEST_SKIP, 'Q', 3);
+		replies(&q, i == 0 ? "ZIZ" : "IZ");
+		ck_assert(!requests_strays(&q) && requests_empty(&q));
+		ck_assert_int_eq(requests_ignoring(&q), i == 0);
+		push(&q, REQUEST_FORWARD, 'S', 1);
+		replies(&q, "Z");
+		ck_assert(!requests_need_sync(&q));
+
+		/* They were on the way when we asked. */
+		push(&q, REQUEST_FORWARD, 'E', 1);
+		ck_assert(requests_copy_in(&q));
+		replies(&q, "G");
+		requests_stray(&q);
+		requests_stray(&q);
+		replies(&q, "E");
+		requests_end_ignoring(&q);
+		push(&q, REQUEST_SKIP, 'S', 2);
+		push(&q, REQUEST_SKIP, 'Q', 3);
+		replies(&q, ways[i]);
+		ck_assert_int_eq(requests_reply(&q, 'Z', &rep), 0);
+		ck_assert_int_eq(rep.swallow, i == 0);
+		replies(&q, "IZ");
+		ck_assert_int_eq(requests_ignoring(&q), i == 0);
+		push(&q, REQUEST_FORWARD, 'S', 1);
+		replies(&q, "Z");
+		ck_assert(requests_empty(&q) && !requests_need_sync(&q));
+	}
+	empty(&q);
+}
+END_TEST
+
+/* The same, sent before the server has said that it copies. */
+START_TEST(strays_ahead)
+{
+	struct requests q;
+	struct reply	rep;
+
+	requests_init(&q);
+	/* In front of the data it is ignored for certain, behind CopyDone
+	 * it counts. */
+	push(&q, REQUEST_FORWARD, 'E', 1);
+	push(&q, REQUEST_FORWARD, 'S', 2);
+	requests_copy_data(&q);
+	push(&q, REQUEST_FORWARD, 'S', 3);
+	requests_copy_end(&q);
+	push(&q, REQUEST_FORWARD, 'S', 4);
+	ck_assert(!requests_copy_in(&q));
+	ck_assert_uint_eq(q.count, 2);
+	ck_assert_uint_eq(q.strays, 1);
+	replies(&q, "GEZ");
+	ck_assert(requests_empty(&q) && requests_strays(&q));
+	replies(&q, "ZXZ");
+
+	/* A Query's Syncs: in front of each of its COPYs. */
+	push(&q, REQUEST_FORWARD, 'Q', 1);
+	push(&q, REQUEST_FORWARD, 'S', 2);
+	requests_copy_end(&q);
+	push(&q, REQUEST_FORWARD, 'S', 3);
+	requests_copy_end(&q);
+	push(&q, REQUEST_FORWARD, 'S', 4);
+	ck_assert(!requests_copy_in(&q));
+	replies(&q, "GC");
+	ck_assert(!requests_copy_in(&q));
+	replies(&q, "GCZZXZ");
+
+	/* A query behind one of them is not mixed up with it. */
+	push(&q, REQUEST_FORWARD, 'Q', 1);
+	requests_copy_data(&q);
+	push(&q, REQUEST_FORWARD, 'S', 2);
+	push(&q, REQUEST_FORWARD, 'Q', 3);
+	ck_assert(requests_copy_in(&q));
+	replies(&q, "GEZZ");
+	ck_assert_uint_eq(q.count, 1);
+	replies(&q, "TDCZXZ");
+
+	/* Messages that are dropped or not, nobody knows. */
+	push(&q, REQUEST_FORWARD, 'E', 1);
+	requests_copy_data(&q);
+	push(&q, REQUEST_FORWARD, 'S', 2);
+	push(&q, REQUEST_FORWARD, 'P', 3);
+	ck_assert(requests_copy_in(&q));
+	replies(&q, "G");
+	ck_assert_int_eq(requests_reply(&q, 'E', &rep), 0);
+	ck_assert(rep.lost && !rep.failed);
+	empty(&q);
+}
+END_TEST
+
 UNIT_MAIN("requests", replies_end_their_requests, nothing_asked, skip,
     internal_error_is_ours, doomed, ignoring_until_sync,
-    sync_owed_after_flush, find, copy_in, drop_many, random_pipelines)
+    sync_owed_after_flush, find, copy_in, strays, strays_ahead, drop_many, random_pipelines)
