@@ -231,13 +231,20 @@ cat >"$tmp/terminate" <<-SH
 	    -h "$tmp" -p "$pg_port" -U postgres postgres >/dev/null
 	while kill -0 \$1 2>/dev/null; do sleep 0.01; done
 SH
+# Each of its threads stands still when this returns.
+cat >"$tmp/halt" <<-SH
+	kill -STOP \$1
+	while grep -h '^State' /proc/\$1/task/*/status | grep -qv stopped; do
+		sleep 0.01
+	done
+SH
 talk <<DRIVE
 test a server process is killed just before its client asks for more
 open a dbname=one
 a> Q 'begin; select pg_backend_pid()'
 a< C T D C Z:T
 let pid a
-sh 'kill -STOP $pooler_pid'
+sh 'sh $tmp/halt $pooler_pid'
 a> Q 'select 1'
 sh 'sh $tmp/terminate \${pid}'
 sh 'kill -CONT $pooler_pid'
