@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <libs3.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 
 #define TRIES		6
 #define PUT_TRIES	3
+#define LENGTH_TRIES	3	/* what a HEAD says, before it is believed */
 #define PAUSE_MS	100	/* before the second try; doubles */
 #define TURN_MS		100	/* how often a cancellation is looked for */
 #define PAGE		1000	/* keys a listing asks for at once */
@@ -37,6 +39,7 @@
 
 struct slot {
 	S3RequestContext *context;
+	int		 fd;		/* of its connection; -1 = none yet */
 	struct slot	 *next;
 };
 
@@ -55,6 +58,7 @@ struct request {
 	/* Whether a success is one: if not, it is asked again. May be NULL. */
 	int		(*accept)(struct request *, const void *extra);
 	bool		 blind;		/* see answered() */
+	int		 refused;	/* by accept(), so far */
 	S3Status	 status;
 	bool		 done;
 	char		 details[256];	/* what the server said */
@@ -168,8 +172,16 @@ static const S3ResponseHandler response_handler = {
 
 /* --- Contexts, and driving them. --- */
 
+static void
+drop_slot(struct slot *slot)
+{
+	/* Calls on_complete() of a request that is still under way. */
+	S3_destroy_request_context(slot->context);
+	free(slot);
+}
+
 static struct slot *
-take_slot(struct store_s3 *s, struct err *e)
+pop_slot(struct store_s3 *s)
 {
 	struct slot *slot;
 
@@ -178,8 +190,32 @@ take_slot(struct store_s3 *s, struct err *e)
 	if (slot != NULL)
 		s->idle = slot->next;
 	pthread_mutex_unlock(&s->lock);
-	if (slot != NULL)
-		return slot;
+	return slot;
+}
+
+/*
+ * Nothing waits on the connection. A second answer to what was asked before
+ * would be taken for that to what is asked next, which libcurl 7.88 does not
+ * look for, and so on with each that follows.
+ */
+static bool
+is_quiet(const struct slot *slot)
+{
+	struct pollfd p = { slot->fd, POLLIN, 0 };
+
+	return slot->fd < 0 || poll(&p, 1, 0) == 0;
+}
+
+static struct slot *
+take_slot(struct store_s3 *s, struct err *e)
+{
+	struct slot *slot;
+
+	while ((slot = pop_slot(s)) != NULL) {
+		if (is_quiet(slot))
+			return slot;
+		drop_slot(slot);
+	}
 	slot = calloc(1, sizeof(*slot));
 	if (slot == NULL ||
 	    S3_create_request_context(&slot->context) != S3StatusOK) {
@@ -187,6 +223,7 @@ take_slot(struct store_s3 *s, struct err *e)
 		err_set(e, ERR_NOMEM, "no memory for a request to S3");
 		return NULL;
 	}
+	slot->fd = -1;
 	return slot;
 }
 
@@ -197,14 +234,6 @@ give_slot(struct store_s3 *s, struct slot *slot)
 	slot->next = s->idle;
 	s->idle = slot;
 	pthread_mutex_unlock(&s->lock);
-}
-
-static void
-drop_slot(struct slot *slot)
-{
-	/* Calls on_complete() of a request that is still under way. */
-	S3_destroy_request_context(slot->context);
-	free(slot);
 }
 
 /* Waits until there is something to do, TURN_MS at most. */
@@ -221,6 +250,8 @@ wait_turn(struct slot *slot)
 	FD_ZERO(&ex);
 	(void)S3_get_request_context_fdsets(slot->context, &rd, &wr, &ex,
 	    &max);
+	if (max >= 0)
+		slot->fd = max;
 	/* No descriptor yet: a name is being looked up in a thread. */
 	if (max < 0 || ms < 0 || ms > TURN_MS)
 		ms = max < 0 ? 10 : TURN_MS;
@@ -229,7 +260,7 @@ wait_turn(struct slot *slot)
 	(void)select(max + 1, &rd, &wr, &ex, &t);
 }
 
-/* Drives a request that was just begun to its end, or ends it. */
+/* Drives a request that was just begun to its end, or ends it with its slot. */
 static int
 drive(struct store_s3 *s, struct slot *slot, struct request *r,
     const struct store_op *op, struct err *e)
@@ -247,7 +278,6 @@ drive(struct store_s3 *s, struct slot *slot, struct request *r,
 		}
 		wait_turn(slot);
 	}
-	give_slot(s, slot);
 	return 0;
 }
 
@@ -353,6 +383,17 @@ pause_before(int try, const struct store_op *op, const char *what,
 typedef void begin_fn(struct store_s3 *s, struct slot *slot, const char *key,
 	    struct request *r, const void *extra);
 
+/* What came of a request. */
+static int
+judge(struct store_s3 *s, struct request *r, const char *key, const void *extra)
+{
+	if (r->result != 0)
+		return r->result;
+	if (!answered(r))
+		return explain(s, r, key, r->e);
+	return r->accept == NULL ? 0 : r->accept(r, extra);
+}
+
 /* Makes a request, and makes it again where that may help. */
 static int
 perform(struct store_s3 *s, begin_fn *begin, const char *key,
@@ -375,13 +416,13 @@ perform(struct store_s3 *s, begin_fn *begin, const char *key,
 		rc = drive(s, slot, r, op, r->e);
 		if (rc != 0)
 			return rc;
-		if (r->result != 0)
-			return r->result;
-		if (answered(r))
-			rc = r->accept == NULL ? 0 : r->accept(r, extra);
+		rc = judge(s, r, key, extra);
+		/* A connection that gave nonsense is not asked again. */
+		if (rc == 0 || rc == ERR_NOT_FOUND)
+			give_slot(s, slot);
 		else
-			rc = explain(s, r, key, r->e);
-		if (rc == 0 || try == TRIES ||
+			drop_slot(slot);
+		if (rc == 0 || try == TRIES || r->result != 0 ||
 		    (!answered(r) && !is_passing(r)))
 			return rc;
 		last = *r->e;
@@ -560,24 +601,39 @@ read_back(struct store *base, const char *key, const struct put_extra *x,
  * ETag among them, before the first byte is sent. An answer that was meant for
  * another request, or that something between made up, looks like success. What
  * the store says that it has is what counts; of MinIO's 10 ms of processor
- * time for a segment the HEAD is one.
+ * time for a segment the HEAD is one. An object of another length is asked for
+ * again: that may have been the answer to something else.
  */
+static int
+accept_length(struct request *r, const void *extra)
+{
+	const struct put_extra *x = extra;
+
+	if (r->length == x->len)
+		return 0;
+	err_set(r->e, ERR_STORE, "%llu bytes were stored and %llu are there",
+	    (unsigned long long)x->len, (unsigned long long)r->length);
+	/* A result ends the request. */
+	if (++r->refused == LENGTH_TRIES)
+		r->result = ERR_STORE;
+	return ERR_STORE;
+}
+
 static int
 confirm_put(struct store *base, const char *key, const struct put_extra *x,
     bool *same, const struct store_op *op, struct err *e)
 {
-	struct request	 r = { .e = e };
+	struct request	 r = { .accept = accept_length, .e = e };
 	char		 full[1024], etag[MD5_TEXT_MAX];
 	int		 rc;
 
 	full_key(self(base), key, full);
-	rc = perform(self(base), begin_head, full, &r, NULL, op);
-	*same = rc == 0 && r.length == x->len &&
-	    md5_of_etag(r.etag, etag) && strcmp(etag, x->md5) == 0;
-	if (rc == ERR_NOT_FOUND)
+	rc = perform(self(base), begin_head, full, &r, x, op);
+	*same = rc == 0 && md5_of_etag(r.etag, etag) &&
+	    strcmp(etag, x->md5) == 0;
+	if (rc == ERR_NOT_FOUND || r.refused == LENGTH_TRIES)
 		return 0;
-	return rc != 0 || *same || r.length != x->len ? rc :
-	    read_back(base, key, x, same, op, e);
+	return rc != 0 || *same ? rc : read_back(base, key, x, same, op, e);
 }
 
 static int
