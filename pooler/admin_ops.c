@@ -178,26 +178,26 @@ static bool
 is_outdated(const struct server *s, void *db)
 {
 	return (db == NULL || s->pool->db == db) && (s->close_needed ||
-	    s->epoch != atomic_load(&s->pool->epoch));
+	    s->epoch != pool_epoch(&s->pool->core));
 }
 
 static bool
-is_outdated_and_idle(const struct server *s, void *db)
+is_replaceable(const struct server *s, void *db)
 {
-	return s->state == SERVER_IDLE && is_outdated(s, db);
+	return (db == NULL || s->pool->db == db) && server_is_replaceable(s);
 }
 
 static void
 close_outdated(struct server *s, void *db UNUSED)
 {
-	server_close(s, "close_needed");
+	server_close(s, SERVER_REPLACED);
 }
 
 static void
 op_reconnect(struct admin_request *r)
 {
 	struct pooler	   *p = r->pooler;
-	struct walk_servers walk = { .match = is_outdated_and_idle,
+	struct walk_servers walk = { .match = is_replaceable,
 	    .act = close_outdated };
 	struct list_node   *n, *tmp;
 
@@ -212,7 +212,7 @@ op_reconnect(struct admin_request *r)
 		struct dbpool *pool = container_of(n, struct dbpool, list_node);
 
 		if (walk.arg == NULL || pool->db == walk.arg)
-			atomic_fetch_add(&pool->epoch, 1);
+			pool_renew(&pool->core);
 	}
 	pthread_mutex_unlock(&p->registry.lock);
 	workers_call(p, walk_servers, &walk);

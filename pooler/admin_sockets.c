@@ -134,7 +134,7 @@ take_server(struct snapshot *s, const struct server *v)
 		.statements = (uint32_t)ps_set_count(&v->known),
 		.is_server = true,
 		.close_needed = v->close_needed ||
-		    v->epoch != atomic_load(&v->pool->epoch),
+		    v->epoch != pool_epoch(&v->pool->core),
 	};
 
 	if ((s->wanted & ACTIVE_ONLY) != 0 && r.send_pending == 0)

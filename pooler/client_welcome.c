@@ -35,12 +35,22 @@ enter(struct client *c, enum client_state state, struct buf *b)
 	buf_release_secret(&early);
 }
 
-/* Counts the client in its database and user. False: a limit said no. */
+static bool
+passes(int before, int max)
+{
+	return max <= 0 || before < max;
+}
+
+/*
+ * Counts the client in its database and user. False: a limit said no; to an
+ * administrator on the console none does.
+ */
 static bool
 enter_registry(struct client *c, struct database *db, const char *user)
 {
 	struct pooler *p = c->worker->pooler;
-	bool	exempt = db->admin;
+	bool	exempt = db->admin && c->admin;
+	int	of_db, of_user;
 
 	c->user = registry_user(&p->registry, user);
 	if (c->user == NULL) {
@@ -48,17 +58,18 @@ enter_registry(struct client *c, struct database *db, const char *user)
 		return false;
 	}
 	c->db = db;
-	if (atomic_fetch_add(&c->user->clients, 1) >= c->user->max_clients &&
-	    c->user->max_clients > 0 && !exempt) {
-		atomic_fetch_add(&db->clients, 1);
-		client_fail(c, "client connections exceeded "
-		    "(max_user_client_connections)");
-		return false;
-	}
-	if (atomic_fetch_add(&db->clients, 1) >= db->max_clients &&
-	    db->max_clients > 0 && !exempt) {
+	of_db = atomic_fetch_add(&db->clients, 1);
+	of_user = atomic_fetch_add(&c->user->clients, 1);
+	if (exempt)
+		return true;
+	if (!passes(of_db, db->max_clients)) {
 		client_fail(c, "client connections exceeded "
 		    "(max_db_client_connections)");
+		return false;
+	}
+	if (!passes(of_user, c->user->max_clients)) {
+		client_fail(c, "client connections exceeded "
+		    "(max_user_client_connections)");
 		return false;
 	}
 	return true;

@@ -405,11 +405,12 @@ pool_connect_failed(struct pool *p, uint64_t now, const char *sqlstate,
 }
 
 void
-pool_connected(struct pool *p)
+pool_connected(struct pool *p, unsigned epoch)
 {
 	pthread_mutex_lock(&p->lock);
 	assert(p->connecting > 0);
 	p->connecting--;
+	p->current += epoch == atomic_load(&p->epoch);
 	p->proven = true;
 	p->retry_at = 0;
 	free(p->last_error);
@@ -418,11 +419,28 @@ pool_connected(struct pool *p)
 }
 
 void
-pool_server_closed(struct pool *p)
+pool_server_closed(struct pool *p, unsigned epoch)
 {
 	pthread_mutex_lock(&p->lock);
 	give_back(p);
+	p->current -= epoch == atomic_load(&p->epoch);
+	assert(p->current >= 0);
 	pthread_mutex_unlock(&p->lock);
+}
+
+void
+pool_renew(struct pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	atomic_fetch_add(&p->epoch, 1);
+	p->current = 0;
+	pthread_mutex_unlock(&p->lock);
+}
+
+unsigned
+pool_epoch(struct pool *p)
+{
+	return atomic_load(&p->epoch);
 }
 
 bool
@@ -457,6 +475,17 @@ pool_usable_servers(struct pool *p)
 
 	pthread_mutex_lock(&p->lock);
 	n = p->servers - p->connecting;
+	pthread_mutex_unlock(&p->lock);
+	return n;
+}
+
+int
+pool_current_servers(struct pool *p)
+{
+	int n;
+
+	pthread_mutex_lock(&p->lock);
+	n = p->current;
 	pthread_mutex_unlock(&p->lock);
 	return n;
 }

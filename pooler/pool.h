@@ -83,10 +83,13 @@ struct pool {
 	uint32_t	 n_shares;
 	struct pool_share *share;
 	atomic_bool	 held;		/* paused: nobody is served */
+	atomic_uint	 epoch;		/* servers of an older one are closed
+					 * when they are released */
 
 	/* Guarded by the lock. */
 	int		 servers;	/* reserved, connecting, connected */
 	int		 connecting;
+	int		 current;	/* connected, of this epoch */
 	size_t		 waiting;	/* in all shares */
 	bool		 proven;	/* the last login succeeded */
 	bool		 starved;	/* counted in a limit */
@@ -169,10 +172,14 @@ void	pool_maintain(struct pool *, bool fill, uint64_t now,
  * sqlstate is "" where the server itself said nothing. */
 void	pool_connect_failed(struct pool *, uint64_t now, const char *sqlstate,
 	    const char *text);
-/* A new server has logged in. */
-void	pool_connected(struct pool *);
+/* A new server has logged in, for which a place was reserved in `epoch`. */
+void	pool_connected(struct pool *, unsigned epoch);
 /* A server that had been connected was closed: its place is free. */
-void	pool_server_closed(struct pool *);
+void	pool_server_closed(struct pool *, unsigned epoch);
+
+/* Begins another epoch: all servers that there are are to be replaced. */
+void	pool_renew(struct pool *);
+unsigned pool_epoch(struct pool *);
 
 /* True if a client should fail at once: the last login failed and there is
  * no server. Copies the text of the error, cut to `size`. Unless `any`, only
@@ -182,6 +189,8 @@ bool	pool_failing(struct pool *, uint64_t now, char *text, size_t size,
 
 /* Servers that are past their login; all, with those that connect. */
 int	pool_usable_servers(struct pool *);
+/* Those past their login that are not to be replaced. */
+int	pool_current_servers(struct pool *);
 int	pool_all_servers(struct pool *);
 
 /* Lets the next attempt be made at once, as after a reload. */

@@ -137,7 +137,7 @@ settle_pool(struct registry *r, struct dbpool *p)
 	/* In session mode statements have their clients' own names, which
 	 * nobody else may come upon: such servers are not kept. */
 	if ((p->mode == POOL_MODE_SESSION) != (mode == POOL_MODE_SESSION))
-		atomic_fetch_add(&p->epoch, 1);
+		pool_renew(&p->core);
 	p->mode = mode;
 	set->size = config_pool_size(c, db, u);
 	set->min_size = p->db->admin ? 0 : config_min_pool_size(c, db);
@@ -248,7 +248,7 @@ replace_servers(struct registry *r, struct database *db)
 	LIST_FOREACH(n, tmp, &db->pools) {
 		struct dbpool *p = container_of(n, struct dbpool, db_node);
 
-		atomic_fetch_add(&p->epoch, 1);
+		pool_renew(&p->core);
 		pthread_mutex_lock(&p->lock);
 		p->welcome.known = false;
 		buf_clear(&p->welcome.parameters);
@@ -310,8 +310,10 @@ registry_apply(struct registry *r, const struct config *c, struct err *e)
 		struct database *db = container_of(n, struct database,
 		    list_node);
 
-		if (db->admin)
+		if (db->admin) {
+			settle_database(r, db);
 			continue;
+		}
 		db->conf = config_find_db(c, db->name);
 		if (db->conf != NULL)
 			db->automatic = false;

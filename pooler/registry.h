@@ -89,8 +89,6 @@ struct dbpool {
 	struct pool_times times;
 	atomic_int	 refs;		/* clients, servers, tasks under way */
 	uint64_t	 unused_since;	/* seen by the sweep; 0 = in use */
-	atomic_uint	 epoch;		/* servers of an older one are closed
-					 * when they are released */
 	struct pool_stats *stats;	/* one for each worker */
 	pthread_mutex_t	 lock;		/* guards what follows */
 	struct welcome	 welcome;

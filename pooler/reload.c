@@ -123,8 +123,7 @@ replace_all_servers(struct pooler *p)
 	struct list_node *n, *tmp;
 
 	LIST_FOREACH(n, tmp, &p->registry.pools)
-		atomic_fetch_add(&container_of(n, struct dbpool,
-		    list_node)->epoch, 1);
+		pool_renew(&container_of(n, struct dbpool, list_node)->core);
 }
 
 static bool
@@ -145,19 +144,18 @@ end_client(struct client *c, void *arg UNUSED)
 	client_fail(c, "database removed");
 }
 
-/* Of a database that is gone, or idle and of another time. */
+/* Of a database that is gone, or of another time and in nobody's use. */
 static bool
 server_is_gone(const struct server *s, void *arg UNUSED)
 {
-	return is_gone(s->pool->db) || (s->state == SERVER_IDLE &&
-	    s->epoch != atomic_load(&s->pool->epoch));
+	return is_gone(s->pool->db) || server_is_replaceable(s);
 }
 
 static void
 end_server(struct server *s, void *arg UNUSED)
 {
 	server_close(s, is_gone(s->pool->db) ? "database removed" :
-	    "close_needed");
+	    SERVER_REPLACED);
 }
 
 static bool
@@ -311,6 +309,7 @@ struct change {
 	struct options	 opt;
 	struct config	*secrets;	/* of another auth_file, or NULL */
 	bool		 tls;		/* the next two count */
+	bool		 tls_refused;	/* e says why */
 	struct tls_context *client, *server;
 };
 
@@ -332,13 +331,15 @@ prepare_change(struct pooler *p, struct change *k, const struct opt *o,
 
 	if (r == 0 && strcmp(o->name, "auth_file") == 0)
 		r = config_load_secrets(value, &k->secrets, e);
-	k->tls = is_tls(o);
-	if (r == 0 && k->tls) {
-		r = reload_tls(&k->opt, &k->client, &k->server, e);
-		if (r != 0) {
+	/*
+	 * A key and its certificate come in two commands, and do not fit
+	 * between them: the old contexts stay until a command makes all fit.
+	 */
+	if (r == 0 && is_tls(o)) {
+		k->tls = reload_tls(&k->opt, &k->client, &k->server, e) == 0;
+		k->tls_refused = !k->tls;
+		if (k->tls_refused)
 			log_error("%s", e->msg);
-			r = ERR_TLS;
-		}
 	}
 	return r == 0 ? reload_log(&k->opt, p->log_stderr, e) : r;
 }
@@ -404,7 +405,9 @@ reload_set(struct pooler *p, const char *key, const char *value,
 	if (r == 0 && k.secrets != NULL)
 		reload_log_lines(&k.secrets->warnings, LV_WARNING);
 	release_change(&k);
-	if (r == 0)
+	if (r == 0) {
 		clean_up(p);
+		r = k.tls_refused ? ERR_TLS : 0;
+	}
 	return r;
 }

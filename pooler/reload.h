@@ -39,9 +39,10 @@ int	reload_files(struct pooler *, struct err *e) MUST_CHECK;
 /*
  * Console SET: changes one option until the next reload, with what hangs on
  * it (the users of auth_file, TLS), in one standstill. One that cannot be
- * changed at run time is left alone, without an error. Returns 0 or a code
- * with nothing changed: ERR_TLS when TLS could not be set up, ERR_NOT_FOUND
- * for an unknown key, else that of opt_set() or config_load_secrets().
+ * changed at run time is left alone, without an error. Returns 0; ERR_TLS
+ * when it was changed and does not fit the other TLS options (yet): the old
+ * contexts stay in use; or, with nothing changed, ERR_NOT_FOUND for an
+ * unknown key, else the code of opt_set() or config_load_secrets().
  */
 int	reload_set(struct pooler *, const char *key, const char *value,
 	    struct err *e) MUST_CHECK;

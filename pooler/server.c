@@ -127,7 +127,7 @@ server_launch(struct worker *w, struct dbpool *pool)
 	s->worker = w;
 	s->pool = pool;
 	s->id = pooler_next_id(w->pooler);
-	s->epoch = atomic_load(&pool->epoch);
+	s->epoch = pool_epoch(&pool->core);
 	s->born = loop_now(&w->loop);
 	s->connect_time = pooler_wall_clock();
 	s->tx = WIRE_TX_IDLE;
@@ -287,7 +287,7 @@ server_close(struct server *s, const char *reason)
 		    s->sqlstate, s->login_error != NULL ? s->login_error :
 		    reason);
 	else
-		pool_server_closed(&pool->core);
+		pool_server_closed(&pool->core, s->epoch);
 	part_from_client(s, reason != NULL ? reason : "server shutting down");
 	if (login && s->login_error != NULL)
 		worker_post_login(w->pooler, pool, s->sqlstate,

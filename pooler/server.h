@@ -159,6 +159,14 @@ void	server_give(struct server *, struct client *);
  */
 enum server_pin server_pin(const struct server *);
 
+/*
+ * It is of another time (RECONNECT, other settings) and can be closed now:
+ * idle, or with server_fast_close between two transactions of a session.
+ */
+bool	server_is_replaceable(const struct server *);
+/* And why, for the log and for the session's client. */
+#define SERVER_REPLACED "database configuration changed"
+
 /* Its client lets go of it at a transaction's (or session's) end. */
 void	server_release(struct server *);
 /* Its client vanished, whatever was under way. */

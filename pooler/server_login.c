@@ -368,8 +368,9 @@ on_key(struct server *s, const char *body, size_t n)
 }
 
 /*
- * Errors that another attempt cannot cure tell the waiting clients at once;
- * a server that is only starting up does not.
+ * Errors that another attempt cannot cure tell the waiting clients at once,
+ * unless there is a server that they can have; a server that is only starting
+ * up does not.
  */
 static void
 on_error(struct server *s, const char *body, size_t n)
@@ -385,7 +386,7 @@ on_error(struct server *s, const char *body, size_t n)
 	    e.message);
 	snprintf(reason, sizeof(reason), "%s", e.message);
 	if (strcmp(e.sqlstate, "57P03") == 0 ||
-	    pool_usable_servers(&s->pool->core) > 0)
+	    pool_current_servers(&s->pool->core) > 0)
 		server_close(s, reason);
 	else
 		fail(s, e.sqlstate, reason, reason);
@@ -433,11 +434,11 @@ on_ready(struct server *s)
 void
 server_logged_in(struct server *s)
 {
-	pool_connected(&s->pool->core);
+	pool_connected(&s->pool->core, s->epoch);
 	server_enter(s, SERVER_IDLE);
 	server_login_free(s);
 	worker_post_login(s->worker->pooler, s->pool, NULL, NULL);
-	if (s->epoch != atomic_load(&s->pool->epoch))
+	if (s->epoch != pool_epoch(&s->pool->core))
 		server_close(s, "connect string changed");
 	else
 		server_offer(s);

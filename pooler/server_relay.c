@@ -397,6 +397,10 @@ server_check_release(struct server *s)
 		server_close(s, "out of memory");
 		return;
 	}
+	if (server_is_replaceable(s)) {
+		server_close(s, SERVER_REPLACED);
+		return;
+	}
 	if (server_pin(s) != PIN_NONE)
 		return;
 	if (c->query_start != 0) {

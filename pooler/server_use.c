@@ -18,7 +18,7 @@
 static bool
 is_outdated(const struct server *s)
 {
-	return s->close_needed || s->epoch != atomic_load(&s->pool->epoch);
+	return s->close_needed || s->epoch != pool_epoch(&s->pool->core);
 }
 
 static void
@@ -213,6 +213,18 @@ server_pin(const struct server *s)
 	if (s->mode == POOL_MODE_SESSION && c->state != CLIENT_AUTH_QUERY)
 		return PIN_SESSION;
 	return PIN_NONE;
+}
+
+bool
+server_is_replaceable(const struct server *s)
+{
+	if (!is_outdated(s))
+		return false;
+	if (s->state == SERVER_IDLE)
+		return true;
+	return s->state == SERVER_ACTIVE &&
+	    worker_options(s->worker)->server_fast_close &&
+	    server_pin(s) == PIN_SESSION;
 }
 
 bool

@@ -30,19 +30,56 @@ open_server(struct pool *p)
 	pool_wait(p, &w, 0, 1, &o);
 	ck_assert(o.connect);
 	pool_unwait(p, &w);
-	pool_connected(p);
+	pool_connected(p, pool_epoch(p));
 }
 
 static void
 close_servers(struct pool *p)
 {
 	while (p->servers > 0)
-		pool_server_closed(p);
+		pool_server_closed(p, pool_epoch(p));
 	ck_assert_int_eq(db.used, 0);
 	ck_assert_int_eq(user.used, 0);
 	pool_release(p);
 	ck_assert_int_eq(db.starved, 0);
 }
+
+/* What RECONNECT makes of a server that is in use, and of a login. */
+START_TEST(servers_of_another_epoch)
+{
+	struct pool p;
+	struct pool_waiter w = { 0 };
+	struct pool_order o;
+	unsigned	before;
+
+	setup(&p, 1, 4);
+	pool_wait(&p, &w, 0, 10, &o);
+	ck_assert(o.connect);
+	before = pool_epoch(&p);
+	pool_connected(&p, before);
+	pool_maintain(&p, false, 20, &o);
+	ck_assert(o.connect);
+	ck_assert_int_eq(pool_current_servers(&p), 1);
+	pool_renew(&p);
+	ck_assert_uint_ne(pool_epoch(&p), before);
+	ck_assert_int_eq(pool_current_servers(&p), 0);
+	ck_assert_int_eq(pool_usable_servers(&p), 1);
+	/* A login that began before, and one that begins now. */
+	pool_connected(&p, before);
+	ck_assert_int_eq(pool_current_servers(&p), 0);
+	pool_maintain(&p, false, 30, &o);
+	ck_assert(o.connect);
+	pool_connected(&p, pool_epoch(&p));
+	ck_assert_int_eq(pool_current_servers(&p), 1);
+	pool_server_closed(&p, before);
+	pool_server_closed(&p, before);
+	ck_assert_int_eq(pool_current_servers(&p), 1);
+	pool_server_closed(&p, pool_epoch(&p));
+	ck_assert_int_eq(pool_current_servers(&p), 0);
+	pool_unwait(&p, &w);
+	pool_release(&p);
+}
+END_TEST
 
 START_TEST(idle_first_then_connect)
 {
@@ -60,8 +97,9 @@ START_TEST(idle_first_then_connect)
 	ck_assert(!o.connect && o.worker == POOL_NO_WORKER);
 	ck_assert_uint_eq(pool_waiting(&p, &oldest), 2);
 	ck_assert_uint_eq(oldest, 10);
-	pool_connected(&p);
+	pool_connected(&p, pool_epoch(&p));
 	ck_assert_int_eq(pool_usable_servers(&p), 1);
+	ck_assert_int_eq(pool_current_servers(&p), 1);
 	pool_offer(&p, &s, 0, 30, &o);
 	ck_assert_ptr_eq(o.waiter, &w[0]);
 	/* Proven: the rest may be opened; then the pool is full. */
@@ -78,7 +116,7 @@ START_TEST(idle_first_then_connect)
 	pool_wait(&p, &w[0], 0, 60, &o);
 	ck_assert_ptr_eq(o.idler, &s);
 	ck_assert(!list_linked(&s.node) && !list_linked(&w[0].node));
-	pool_connected(&p);
+	pool_connected(&p, pool_epoch(&p));
 	close_servers(&p);
 }
 END_TEST
@@ -196,7 +234,7 @@ START_TEST(failures)
 	ck_assert(!pool_failing(&p, 15000201, text, sizeof(text), true));
 	pool_wait(&p, &w[1], 0, 15000201, &o);
 	ck_assert(o.connect);
-	pool_connected(&p);
+	pool_connected(&p, pool_epoch(&p));
 	ck_assert(!pool_failing(&p, 15000202, text, sizeof(text), true));
 	pool_unwait(&p, &w[0]);
 	pool_unwait(&p, &w[1]);
@@ -223,7 +261,7 @@ START_TEST(reserve)
 	ck_assert(!o.connect);
 	pool_maintain(&p, false, 15000, &o);
 	ck_assert(o.connect && o.from_reserve);
-	pool_connected(&p);
+	pool_connected(&p, pool_epoch(&p));
 	pool_wait(&p, &w[1], 0, 20000, &o);
 	pool_maintain(&p, false, 90000, &o);
 	ck_assert(!o.connect);
@@ -257,7 +295,7 @@ START_TEST(shared_limit_and_starvation)
 	ck_assert_ptr_eq(o.waiter, &v);
 	pool_offer(&a, &s, 0, 13, &o);
 	ck_assert(o.close && !list_linked(&s.node));
-	pool_server_closed(&a);
+	pool_server_closed(&a, pool_epoch(&a));
 	pool_maintain(&b, false, 14, &o);
 	ck_assert(o.connect);
 	ck_assert_int_eq(db.starved, 0);
@@ -321,7 +359,7 @@ START_TEST(min_size)
 	for (i = 0; i < 3; i++) {
 		pool_maintain(&p, true, 1, &o);
 		ck_assert(o.connect && o.worker == POOL_NO_WORKER);
-		pool_connected(&p);
+		pool_connected(&p, pool_epoch(&p));
 	}
 	pool_maintain(&p, true, 1, &o);
 	ck_assert(!o.connect);
@@ -435,7 +473,7 @@ server_steps(struct sim *m, size_t i)
 			pool_connect_failed(&m->p, m->now, "", "x");
 			m->where[i] = CLOSED;
 		} else {
-			pool_connected(&m->p);
+			pool_connected(&m->p, pool_epoch(&m->p));
 			offer(m, i);
 		}
 		break;
@@ -448,7 +486,7 @@ server_steps(struct sim *m, size_t i)
 		}
 		if (m->where[i] == IDLE)
 			ck_assert(pool_take(&m->p, &m->s[i], m->at[i]));
-		pool_server_closed(&m->p);
+		pool_server_closed(&m->p, pool_epoch(&m->p));
 		m->where[i] = CLOSED;
 		break;
 	case MOVING:
@@ -557,7 +595,7 @@ START_TEST(simulation)
 			pool_unwait(&m->p, &m->w[i]);
 	for (i = 0; i < SERVERS; i++)
 		if (m->where[i] == OPENING)
-			pool_connected(&m->p);
+			pool_connected(&m->p, pool_epoch(&m->p));
 	close_servers(&m->p);
 	free(m);
 }
@@ -589,7 +627,7 @@ storm_thread(void *arg)
 		if (o.idler == NULL)
 			pool_unwait(t->pool, &w);
 		if (o.connect && have < 4 && (t->seed >> 20) % 4 != 0) {
-			pool_connected(t->pool);
+			pool_connected(t->pool, pool_epoch(t->pool));
 			have++;
 		} else if (o.connect) {
 			pool_connect_failed(t->pool, now, "28000", "no");
@@ -597,13 +635,13 @@ storm_thread(void *arg)
 		}
 		if (have > 0 && (t->seed >> 18) % 3 == 0) {
 			have--;
-			pool_server_closed(t->pool);
+			pool_server_closed(t->pool, pool_epoch(t->pool));
 		}
 		(void)pool_waiting(t->pool, &oldest);
 		(void)pool_usable_servers(t->pool);
 	}
 	while (have-- > 0)
-		pool_server_closed(t->pool);
+		pool_server_closed(t->pool, pool_epoch(t->pool));
 	free(own);
 	return NULL;
 }
@@ -631,4 +669,5 @@ END_TEST
 
 UNIT_MAIN("pool", idle_first_then_connect, skew, asks_for_all_that_are_idle,
     asks_the_next, failures, reserve, shared_limit_and_starvation,
-    held_and_round_robin, min_size, simulation, threads)
+    held_and_round_robin, min_size, servers_of_another_epoch,
+    simulation, threads)

@@ -116,7 +116,7 @@ START_TEST(a_reload_changes_what_is_there)
 	ck_assert_int_eq(registry_apply(&reg, n, &err), 0);
 	/* Another host: its servers are of an old epoch, and so is what they
 	 * had said. */
-	ck_assert_uint_eq(atomic_load(&a->epoch), 1);
+	ck_assert_uint_eq(pool_epoch(&a->core), 1);
 	ck_assert(!a->welcome.known);
 	ck_assert_int_eq(a->core.set.size, 2);
 	ck_assert_ptr_null(b->db->conf);
