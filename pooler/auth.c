@@ -115,7 +115,7 @@ client_ask(struct client_auth *a, int state, struct buf *reply)
 	return AUTH_MORE;
 }
 
-/* Copies what the exchange needs; every user has some SCRAM secret then. */
+/* Copies who it is, and the stored secret. */
 static bool
 client_load(struct client_auth *a, const struct client_auth_params *p)
 {
@@ -128,6 +128,16 @@ client_load(struct client_auth *a, const struct client_auth_params *p)
 	a->kind = auth_kind_of(p->secret);
 	a->mock = !p->known || a->kind == AUTH_KIND_NONE;
 	buf_append_str(&a->stored, p->secret == NULL ? "" : p->secret);
+	/* Room for the NUL, now: a later failure would be the password "". */
+	buf_cstr(&a->stored);
+	return !buf_failed(&a->stored);
+}
+
+/* What a proof, or a password, is checked with: every user has some SCRAM
+ * secret then. */
+static void
+client_load_scram(struct client_auth *a, const struct client_auth_params *p)
+{
 	scram_secret_mock(p->user, p->mock_key, p->iterations, &a->secret);
 	if (a->kind == AUTH_KIND_SCRAM &&
 	    scram_secret_parse(p->secret, &a->secret) != 0)
@@ -136,9 +146,6 @@ client_load(struct client_auth *a, const struct client_auth_params *p)
 		a->secret = *p->cached;
 	else if (a->kind == AUTH_KIND_PLAIN)
 		a->fresh = true;	/* to be made when it is needed */
-	/* Room for the NUL, now: a later failure would be the password "". */
-	buf_cstr(&a->stored);
-	return !buf_failed(&a->stored);
 }
 
 enum auth_result
@@ -160,15 +167,17 @@ client_auth_begin(struct client_auth *a, const struct client_auth_params *p,
 			    "\"trust\" authentication failed");
 		return client_ok(a, reply);
 	case AUTH_METHOD_PLAIN:
+		client_load_scram(a, p);
 		a->fresh = false;
 		return client_ask(a, CLIENT_AUTH_PASSWORD, reply);
 	case AUTH_METHOD_MD5:
 		scram = a->mock ? p->mock_scram : a->kind == AUTH_KIND_SCRAM;
-		if (!scram)
-			a->fresh = false;
+		if (scram)
+			client_load_scram(a, p);
 		return client_ask(a, scram ? CLIENT_AUTH_FIRST :
 		    CLIENT_AUTH_MD5, reply);
 	case AUTH_METHOD_SCRAM:
+		client_load_scram(a, p);
 		return client_ask(a, CLIENT_AUTH_FIRST, reply);
 	}
 	return client_fail(a, "no authentication method is found");
