@@ -73,6 +73,18 @@ tls_text(struct snapshot *s, const struct stream *stream)
 	return keep_text(s, info);
 }
 
+/* A client's own end is asked for here and not kept: few want to know it. */
+static void
+find_local_address(const struct client *c, struct addr *local)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (getsockname(c->stream.fd, (struct sockaddr *)&ss, &len) == 0)
+		addr_from_sockaddr(local, (struct sockaddr *)&ss,
+		    c->worker->pooler->port);
+}
+
 static bool
 is_login(const struct client *c)
 {
@@ -94,7 +106,6 @@ take_client(struct snapshot *s, const struct client *c)
 		.user = c->user,
 		.state = client_state_show(c->state),
 		.addr = c->addr,
-		.local = c->local,
 		.send_pending = poller_pending(&c->stream.conn),
 		.received = c->kept_n,
 		.remote_pid = (uint32_t)c->addr.pid,
@@ -109,6 +120,7 @@ take_client(struct snapshot *s, const struct client *c)
 		return;
 	if (c->waiter.since != 0 && now > c->waiter.since)
 		r.wait = now - c->waiter.since;
+	find_local_address(c, &r.local);
 	r.tls = tls_text(s, &c->stream);
 	r.application = keep_text(s, application_name(s, &c->params));
 	buf_append(&s->rows, &r, sizeof(r));

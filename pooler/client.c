@@ -9,7 +9,6 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "common/random.h"
 #include "common/wire.h"
 #include "pooler/admin.h"
 #include "pooler/pooler.h"
@@ -102,23 +101,13 @@ make_key(struct client *c)
 	uint64_t key;
 
 	do {
-		if (random_fill(&key, sizeof(key)) != 0)
+		if (random_pool_fill(&w->randomness, &key,
+		    sizeof(key)) != 0)
 			return ERR_SYS;
 		key = (key & ~(UINT64_C(0xff) << 56)) | (uint64_t)w->id << 56;
 	} while (worker_find_key(w, key) != NULL);
 	c->cancel_key = key;
 	return hash_add(&w->cancel_keys, &c->key_node, key);
-}
-
-static void
-find_local_address(struct client *c, int fd)
-{
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof(ss);
-
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
-		addr_from_sockaddr(&c->local, (struct sockaddr *)&ss,
-		    c->worker->pooler->port);
 }
 
 void
@@ -147,7 +136,6 @@ client_accept(struct worker *w, int fd, const struct addr *remote)
 		close(fd);
 		return;
 	}
-	find_local_address(c, fd);
 	list_append(&w->clients, &c->node);
 	atomic_fetch_add(&w->n_clients, 1);
 	c->state = CLIENT_FIRST;

@@ -98,7 +98,6 @@ struct client {
 	uint64_t	 query_start;	/* loop_now(); 0 = none timed */
 	uint64_t	 xact_start;
 	struct addr	 addr;
-	struct addr	 local;
 	enum client_state state;
 	bool		 admin;		/* console: may change things */
 	bool		 logged_in;	/* counted as a login */

@@ -11,7 +11,6 @@
 
 #include "common/err.h"
 #include "common/log.h"
-#include "common/random.h"
 #include "common/wire.h"
 #include "pooler/authcache.h"
 #include "pooler/pooler.h"
@@ -133,7 +132,8 @@ login_begin_auth(struct client *c)
 	if (params.secret != NULL && authcache_find(p->auth_cache,
 	    l->startup.user, params.secret, params.iterations, &cached))
 		params.cached = &cached;
-	if (random_fill(&params.random, sizeof(params.random)) != 0) {
+	if (random_pool_fill(&c->worker->randomness, &params.random,
+	    sizeof(params.random)) != 0) {
 		client_fail(c, "bouncer resources exhaustion");
 		return;
 	}

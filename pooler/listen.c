@@ -37,7 +37,7 @@ struct listener {
 };
 
 struct listeners {
-	struct pooler	*pooler;
+	struct worker	*worker;	/* who accepts */
 	struct listener	*first;
 	struct deadline	 resume;	/* after a pause */
 	char		*unix_path;	/* of the file; NULL: none, abstract */
@@ -283,7 +283,7 @@ listeners_new(struct pooler *p, const struct options *o,
 
 	if (ls == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	ls->pooler = p;
+	ls->worker = &p->workers[0];
 	ls->resume.fn = on_resume;
 	for (i = 0; i < o->listen_addr.n && r >= 0; i++) {
 		r = listen_on(ls, o, o->listen_addr.item[i], e);
@@ -342,14 +342,15 @@ static void
 stop_watching(struct listener *l)
 {
 	if (l->watched)
-		poller_watch_remove(l->all->pooler->loop.poller, &l->watch);
+		poller_watch_remove(l->all->worker->loop.poller,
+		    &l->watch);
 	l->watched = false;
 }
 
 static void
 pause_accepting(struct listeners *ls)
 {
-	struct loop *loop = &ls->pooler->loop;
+	struct loop *loop = &ls->worker->loop;
 	struct listener *l;
 
 	/* Without a deadline it would never accept again: keep spinning. */
@@ -371,7 +372,7 @@ is_passing(int errnum)
 static bool
 accept_one(struct listener *l)
 {
-	struct pooler *p = l->all->pooler;
+	struct worker *w = l->all->worker;
 	struct sockaddr_storage ss = { 0 };
 	socklen_t	len = sizeof(ss);
 	struct addr	addr;
@@ -390,11 +391,12 @@ accept_one(struct listener *l)
 	}
 	/* The kernel names no family for an unnamed Unix peer. */
 	ss.ss_family = l->family;
-	addr_from_sockaddr(&addr, (struct sockaddr *)&ss, p->port);
+	addr_from_sockaddr(&addr, (struct sockaddr *)&ss,
+	    w->pooler->port);
 	if (l->family == AF_UNIX && peer_of_socket(fd, &peer) == 0)
 		addr.pid = peer.pid;
-	tune(fd, l->family, &p->config->opt);
-	pooler_deal(p, fd, &addr);
+	tune(fd, l->family, worker_options(w));
+	pooler_deal(w->pooler, fd, &addr);
 	return true;
 }
 
@@ -420,7 +422,7 @@ watch_all(struct listeners *ls)
 		if (l->watch.fd < 0 || l->watched)
 			continue;
 		l->watch.fn = on_readable;
-		r = poller_watch_add(ls->pooler->loop.poller, &l->watch);
+		r = poller_watch_add(ls->worker->loop.poller, &l->watch);
 		if (r != 0)
 			return r;
 		l->watched = true;
@@ -483,6 +485,6 @@ listeners_free(struct listeners *ls)
 	if (ls->unix_path != NULL)
 		unlink(ls->unix_path);
 	free(ls->unix_path);
-	deadline_remove(&ls->pooler->loop.deadlines, &ls->resume);
+	deadline_remove(&ls->worker->loop.deadlines, &ls->resume);
 	free(ls);
 }

@@ -8,9 +8,12 @@
  * sockets are non-blocking, tuned as the tcp_* options say, and handed to
  * pooler_deal(). When descriptors or memory run out accepting pauses for
  * five seconds instead of spinning.
- * Calling sequence: listeners_new() (binds), listeners_start(), then
- * listeners_close_tcp() and listeners_free() when the process ends. Control
- * thread only.
+ *
+ * The first worker accepts: it is the one that gets clients first (deal.h),
+ * and a login that has to wake another thread costs a fifth more.
+ * Calling sequence: listeners_new() (binds), listeners_start() before the
+ * workers' threads are started; while they run, listeners_close_tcp() and
+ * listeners_free() in the first worker's thread only.
  */
 #ifndef POOLER_LISTEN_H
 #define POOLER_LISTEN_H
@@ -29,7 +32,7 @@ bool	listen_unix_in_use(const struct options *);
 int	listeners_new(struct pooler *, const struct options *,
 	    struct listeners **out, struct err *e) MUST_CHECK;
 
-/* Accepts from now on, in the pooler's loop. */
+/* Accepts from now on, in the first worker's loop. */
 int	listeners_start(struct listeners *, struct err *e) MUST_CHECK;
 
 /* New TCP clients are refused from now on. */

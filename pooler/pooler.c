@@ -68,17 +68,17 @@ void
 pooler_deal(struct pooler *p, int fd, const struct addr *remote)
 {
 	struct deal_load loads[MAX_WORKERS];
-	uint64_t clock = loop_now(&p->loop);
+	uint64_t clock = loop_now(&p->workers[0].loop);
 	uint32_t i;
 
 	for (i = 0; i < p->n_workers; i++) {
 		struct worker *w = &p->workers[i];
 
 		loads[i] = (struct deal_load){ worker_load(w, clock),
-		    p->dealt[i], atomic_load(&w->n_clients) };
+		    atomic_load(&p->dealt[i]), atomic_load(&w->n_clients) };
 	}
 	i = deal_choose(loads, p->n_workers);
-	p->dealt[i]++;
+	atomic_fetch_add(&p->dealt[i], 1);
 	worker_accept(&p->workers[i], fd, remote);
 }
 
@@ -88,7 +88,8 @@ pooler_forget_dealt(struct pooler *p)
 	uint32_t i;
 
 	for (i = 0; i < p->n_workers; i++)
-		p->dealt[i] /= 2;
+		atomic_fetch_sub(&p->dealt[i],
+		    (atomic_load(&p->dealt[i]) + 1) / 2);
 }
 
 /* ---- birth ---- */
@@ -128,7 +129,7 @@ count_workers(const struct options *o)
 
 /*
  * Whether the kernel gives io_uring is found out by asking for it. The
- * control thread has epoll always: it accepts and does little else.
+ * control thread has epoll always: it has little to do.
  */
 static int
 choose_io(struct pooler *p, const struct options *o, struct err *e)
@@ -279,18 +280,29 @@ log_start(struct pooler *p)
 static int
 start(struct pooler *p, struct err *e)
 {
-	int	r = 0;
+	int	r = listeners_start(p->listeners, e);
 
+	if (r == 0)
+		r = maintain_start(p->maintain, e);
 	while (r == 0 && p->started < p->n_workers) {
 		r = worker_start(&p->workers[p->started], e);
 		if (r == 0)
 			p->started++;
 	}
-	if (r == 0)
-		r = maintain_start(p->maintain, e);
-	if (r == 0)
-		r = listeners_start(p->listeners, e);
 	return r;
+}
+
+static void
+close_tcp(struct worker *w, void *arg UNUSED)
+{
+	listeners_close_tcp(w->pooler->listeners);
+}
+
+static void
+close_all(struct worker *w, void *arg UNUSED)
+{
+	listeners_free(w->pooler->listeners);
+	w->pooler->listeners = NULL;
 }
 
 /*
@@ -300,8 +312,8 @@ start(struct pooler *p, struct err *e)
 static void
 stop(struct pooler *p)
 {
-	listeners_free(p->listeners);
-	p->listeners = NULL;
+	if (p->started > 0)
+		worker_call(&p->workers[0], close_all, NULL);
 	admin_end(p->admin);
 	while (p->started > 0)
 		worker_stop(&p->workers[--p->started]);
@@ -336,7 +348,7 @@ pooler_shutdown(struct pooler *p, enum shutdown_mode mode)
 		loop_stop(&p->loop);
 		return;
 	}
-	listeners_close_tcp(p->listeners);
+	worker_call(&p->workers[0], close_tcp, NULL);
 	if (mode == SHUTDOWN_WAIT_FOR_SERVERS)
 		pause_apply(p);
 	pooler_kick(p);

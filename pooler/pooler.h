@@ -2,10 +2,10 @@
 /*
  * pooler - the process: what all threads share, and the control thread.
  *
- * The main thread is the control thread. It accepts connections and deals
- * them out, handles signals, runs the commands of the admin console, reloads
- * the configuration, and three times a second looks after pools. Clients and
- * servers belong to the workers.
+ * The main thread is the control thread. It handles signals, runs the
+ * commands of the admin console, reloads the configuration, and three times a
+ * second looks after pools. Clients and servers belong to the workers, of
+ * which the first one accepts connections and deals them out.
  * Invariants: `config` changes only while the workers stand still; flags are
  * atomic and may be read anywhere.
  * Calling sequence: pooler_new() with a loaded configuration, pooler_run(),
@@ -61,7 +61,7 @@ struct pooler {
 	uint32_t	 n_workers;
 	enum poller_io	 io;		/* the workers' back end */
 	uint32_t	 started;	/* of their threads */
-	unsigned	*dealt;		/* clients lately, see deal.h */
+	atomic_uint	*dealt;		/* clients lately, see deal.h */
 	struct tls_context *client_tls, *server_tls;	/* NULL: off */
 	struct listeners *listeners;
 	struct admin	*admin;
@@ -119,12 +119,13 @@ uint64_t pooler_wall_clock(void);
  * SHUTDOWN) want to know, or places became free. Any thread; cheap. */
 void	pooler_kick(struct pooler *);
 
+/* A connection was accepted: gives it to a worker. Owns the socket. From the
+ * first worker's thread. */
+void	pooler_deal(struct pooler *, int fd, const struct addr *remote);
+
 /*
  * From the control thread.
  */
-
-/* A connection was accepted: gives it to a worker. Owns the socket. */
-void	pooler_deal(struct pooler *, int fd, const struct addr *remote);
 
 /* Clients dealt lately are in the measured load by now: see deal.h. */
 void	pooler_forget_dealt(struct pooler *);

@@ -140,8 +140,8 @@ on_call(struct loop_task *t)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void
-call(struct worker *w, void (*fn)(struct worker *, void *), void *arg)
+void
+worker_call(struct worker *w, void (*fn)(struct worker *, void *), void *arg)
 {
 	struct call c = { .task.fn = on_call, .worker = w, .fn = fn,
 	    .arg = arg };
@@ -163,13 +163,13 @@ workers_call(struct pooler *p, void (*fn)(struct worker *, void *), void *arg)
 	uint32_t i;
 
 	for (i = 0; i < p->n_workers; i++)
-		call(&p->workers[i], fn, arg);
+		worker_call(&p->workers[i], fn, arg);
 }
 
 void
 worker_stop(struct worker *w)
 {
-	call(w, end, NULL);
+	worker_call(w, end, NULL);
 	pthread_join(w->thread, NULL);
 }
 
@@ -177,6 +177,7 @@ void
 worker_release(struct worker *w)
 {
 	loop_release(&w->loop);
+	random_pool_wipe(&w->randomness);
 	hash_release(&w->cancel_keys);
 	ps_table_release(&w->statements);
 	slab_release(&w->clients_slab);
@@ -270,22 +271,34 @@ message_free(struct message *m)
 }
 
 static void
+take_accepted(struct worker *w, int fd, const struct addr *remote)
+{
+	if (w->ending)
+		close(fd);
+	else
+		client_accept(w, fd, remote);
+}
+
+static void
 on_accept(struct loop_task *t)
 {
 	struct message *m = container_of(t, struct message, task);
 
-	if (m->to->ending)
-		close(m->fd);
-	else
-		client_accept(m->to, m->fd, &m->addr);
+	take_accepted(m->to, m->fd, &m->addr);
 	message_free(m);
 }
 
 void
 worker_accept(struct worker *w, int fd, const struct addr *remote)
 {
-	struct message *m = message_new(w, NULL, on_accept);
+	struct message *m;
 
+	/* Who accepts keeps its own, without a message to itself. */
+	if (w->id == 0) {
+		take_accepted(w, fd, remote);
+		return;
+	}
+	m = message_new(w, NULL, on_accept);
 	if (m == NULL) {
 		close(fd);
 		return;

@@ -20,6 +20,7 @@
 #include "common/hash.h"
 #include "common/list.h"
 #include "common/loop.h"
+#include "common/random.h"
 #include "common/slab.h"
 #include "pooler/pool.h"
 #include "pooler/prepared.h"
@@ -42,6 +43,7 @@ struct worker {
 	struct list	 servers;
 	struct list	 cancels;	/* cancel connections to servers */
 	struct hash	 cancel_keys;	/* clients by their key */
+	struct random_pool randomness;
 	struct ps_table	 statements;
 	struct list	 freed;		/* servers to be offered next */
 	struct list	 leaving;	/* servers for other workers */
@@ -61,8 +63,8 @@ int	worker_start(struct worker *, struct err *e) MUST_CHECK;
 void	worker_stop(struct worker *);
 void	worker_release(struct worker *);
 
-/* A new connection for this worker. From the control thread. The socket is
- * the worker's from now on. */
+/* A new connection for this worker. From the first worker's thread. The socket
+ * is the worker's from now on. */
 void	worker_accept(struct worker *, int fd, const struct addr *remote);
 
 /* Carries out what a pool decided, except for waiter and idler. */
@@ -97,9 +99,11 @@ unsigned worker_load(const struct worker *, uint64_t clock);
 const struct options *worker_options(const struct worker *);
 
 /*
- * From the control thread: runs fn(worker, arg) in the thread of each worker
- * in turn and waits for it.
+ * From the control thread: runs fn(worker, arg) in the thread of this worker,
+ * or of each one in turn, and waits for it.
  */
+void	worker_call(struct worker *, void (*fn)(struct worker *, void *arg),
+	    void *arg);
 void	workers_call(struct pooler *, void (*fn)(struct worker *, void *arg),
 	    void *arg);
 
