@@ -6,9 +6,10 @@
  * one more client for less than a sleeping one would, and a pool whose
  * clients sit together hands its servers over without a word to another
  * thread. Only when a worker is DEAL_BUSY permille busy the next one gets
- * clients. The first one accepts, so its own reach it without a hand-over. The load is measured, and late; so each client dealt lately
- * counts as DEAL_EXPECTED permille until the measurement has caught up, or
- * a burst of logins would all sit on the first worker for ever. Pure.
+ * clients. The first one accepts, so what is dealt to it needs no hand-over.
+ * The load is measured, and late; so each client dealt lately counts as
+ * DEAL_EXPECTED permille until the measurement has caught up, or a burst of
+ * logins would all sit on the first worker for ever. Pure.
  */
 #ifndef POOLER_DEAL_H
 #define POOLER_DEAL_H
