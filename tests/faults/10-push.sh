@@ -8,7 +8,7 @@
 # shellcheck source=tests/faults/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-faults_cluster "archive-timeout=3s" "archive-get-timeout=2s" "io-timeout=2s" \
+faults_cluster "archive-timeout=2m" "archive-get-timeout=2m" "io-timeout=1m" \
     "repo1-retention-full=1"
 like "a backup, for expire to measure by" "*is complete*" \
     "$(ar backup --type=full)"

@@ -9,7 +9,7 @@
 
 # A point takes seconds: labels are whole seconds.
 [ "$FAULTS" = all ] || FAULTS=$(((FAULTS + 1) / 2))
-faults_cluster "archive-timeout=10s" "io-timeout=3s" "process-max=1" \
+faults_cluster "archive-timeout=2m" "io-timeout=1m" "process-max=1" \
     "expire-auto=n" "repo1-retention-full=1"
 like "a backup to begin with" "*is complete*" "$(ar backup --type=full)"
 

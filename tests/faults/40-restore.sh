@@ -7,7 +7,7 @@
 # shellcheck source=tests/faults/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-faults_cluster "archive-timeout=10s" "io-timeout=3s" "process-max=1" \
+faults_cluster "archive-timeout=2m" "io-timeout=1m" "process-max=1" \
     "expire-auto=n"
 mkdir "$tmp/space"
 pg_sql "create tablespace space location '$tmp/space'" >/dev/null

@@ -72,7 +72,7 @@ in_time() {
 # are small for the faults' sake; a busy machine gets another try.
 straight() {
 	local try straight_rc=0
-	for try in 1 2 3 4; do
+	for try in 1 2 3 4 5 6 7 8; do
 		(cd "$tmp/kept" && "$ARCHIVER" "--config=$tmp/faulty.ini" \
 		    "${options[@]}" "$@") >"$tmp/straight.out" 2>&1
 		straight_rc=$?

@@ -9,8 +9,8 @@
 . "$(dirname "$0")/lib.sh"
 
 [ "$FAULTS" = all ] || FAULTS=$(((FAULTS + 1) / 2))
-faults_cluster "archive-timeout=10s" "archive-get-timeout=5s" \
-    "io-timeout=3s" "process-max=1" "expire-auto=n" "repo1-retention-full=1"
+faults_cluster "archive-timeout=2m" "archive-get-timeout=2m" \
+    "io-timeout=1m" "process-max=1" "expire-auto=n" "repo1-retention-full=1"
 keep_segment
 few_files
 ar backup --type=full >"$tmp/backup.out"

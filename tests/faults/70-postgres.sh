@@ -9,7 +9,7 @@
 . "$(dirname "$0")/lib.sh"
 
 ROUNDS=${ROUNDS:-2}
-faults_cluster "archive-timeout=10s" "io-timeout=5s" "process-max=2" \
+faults_cluster "archive-timeout=2m" "io-timeout=1m" "process-max=2" \
     "expire-auto=n"
 # Each archive_command dies or fails at a call of its own.
 cat >"$tmp/unlucky" <<-SH
