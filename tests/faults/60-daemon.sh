@@ -99,16 +99,19 @@ expire_ended() {
 		broken "the next expire: $(cat "$tmp/again.out")"
 	[ -z "$(garbage)" ] || broken "left: $(garbage)"
 }
+whole() {
+	"$bin/pg_verifybackup" -n "$tmp/new" >"$tmp/verify.out" 2>&1
+}
+# Behind pg_control there is only a sync of its directory, and the answer.
 restore_ended() {
 	local again=()
 	said
-	[ "$rc" = 0 ] || [ ! -e "$tmp/new/global/pg_control" ] ||
-		[ "$action" = kill ] || broken "failed, and would start"
+	[ ! -e "$tmp/new/global/pg_control" ] || whole ||
+		broken "exit $rc, it would start, and is not whole"
 	[ -z "$(ls -A "$tmp/new" 2>/dev/null)" ] || again=(--delta)
 	restored new "${again[@]}" >"$tmp/again.out" ||
 		broken "the second restore: $(cat "$tmp/again.out")"
-	"$bin/pg_verifybackup" -n "$tmp/new" >"$tmp/verify.out" 2>&1 ||
-		broken "the second restore: $(cat "$tmp/verify.out")"
+	whole || broken "the second restore: $(cat "$tmp/verify.out")"
 }
 
 all="ENOSPC EIO EINTR short"
