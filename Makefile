@@ -68,7 +68,7 @@ HOMELABCTL_SRC := $(filter-out homelabctl/main.c,$(wildcard homelabctl/*.c))
 MAN_SRC        := $(wildcard man/*.c)
 UNIT_SRC       := $(wildcard tests/unit/*_test.c)
 ALL_SRC        := $(COMMON_SRC) $(wildcard pooler/*.c archiver/*.c homelabctl/*.c \
-	man/*.c tests/unit/*.c tests/e2e/*.c tests/faults/*.c bench/*.c)
+	man/*.c tests/unit/*.c tests/e2e/*.c tests/faults/*.c tests/fuzz/*.c bench/*.c)
 
 PROGRAMS := $(if $(wildcard pooler/main.c),$(B)/homelab-pooler) \
 	$(if $(wildcard archiver/main.c),$(B)/homelab-archiver $(B)/homelab-archiver-engine.so) \
@@ -138,7 +138,16 @@ $(B)/faults/s3fault: $(call obj,tests/faults/s3fault.c tests/faults/plan.c)
 $(FAULTS_BIN): $(B)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
-tests: all unit $(E2E_BIN) $(FAULTS_BIN)
+
+# The fuzzers on their committed inputs, with no need of libFuzzer.
+FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
+REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(FUZZ_SRC))
+$(B)/fuzz/%_fuzz: $(B)/tests/fuzz/%_fuzz.o $(B)/tests/fuzz/replay.o \
+    $(B)/libpooler.a $(B)/libarchiver.a $(B)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_engine) $(LIB_idn)
+
+tests: all unit $(E2E_BIN) $(FAULTS_BIN) $(REPLAY_BIN)
 
 # Everything that the tests need, then everything they can say. The last line
 # is "N passed, N failed".
@@ -202,7 +211,6 @@ man-check: man
 # inputs that failed stay in build-fuzz.
 FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
-FUZZ_SRC := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_FLAGS := -std=c11 -g -O1 -pthread -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
 FUZZ_OBJ := $(patsubst %.c,build-fuzz/%.o,$(COMMON_SRC) $(POOLER_SRC) \

@@ -55,7 +55,7 @@ struct segment_header {
 	uint32_t	tli;		/* of the page, may be a parent's */
 	uint64_t	page_addr;
 	uint64_t	system_id;
-	uint32_t	size;
+	uint32_t	size;		/* as stated: segment_check() judges */
 };
 
 /*

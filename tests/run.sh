@@ -188,10 +188,16 @@ suite_lint() {
 }
 
 unit_tests() {
-	local t
+	local t name
 	for t in "$1"/unit/*_test; do
 		[ -x "$t" ] && home=$top run "unit/$(basename "$t")$2" \
 		    env $san_options "$t"
+	done
+	# The fuzzers, each on its own inputs (tests/fuzz/replay.c).
+	for t in "$1"/fuzz/*_fuzz; do
+		name=$(basename "$t")
+		[ -x "$t" ] && home=$top run "fuzz/$name$2" \
+		    env $san_options "$t" "tests/fuzz/corpus/$name"
 	done
 }
 

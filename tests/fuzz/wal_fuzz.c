@@ -59,11 +59,12 @@ wal_header(const uint8_t *bytes, size_t n)
 	if (segment_header_parse(bytes, n, &h, &e) < 0)
 		return;
 	FUZZ_CHECK(n >= SEGMENT_HEADER_LEN);
-	FUZZ_CHECK(segment_size_is_legal(h.size));
 	FUZZ_CHECK(h.version >= 14 && h.version <= 18);
 	if (segment_parse("000000010000000000000001", &name) == 0 &&
-	    segment_check(&name, &h, h.size, &e) == 0)
+	    segment_check(&name, &h, h.size, &e) == 0) {
+		FUZZ_CHECK(segment_size_is_legal(h.size));
 		FUZZ_CHECK(h.page_addr == h.size);
+	}
 }
 
 static void
@@ -98,7 +99,8 @@ control(const uint8_t *bytes, size_t n)
 	uint32_t	crc;
 
 	memcpy(file, bytes, n < sizeof(file) ? n : sizeof(file));
-	(void)pgcontrol_parse(&c, bytes, n, &e);
+	if (pgcontrol_parse(&c, bytes, n, &e) == 0)
+		FUZZ_CHECK(n > crc_at[0]);
 	for (size_t i = 0; i < ARRAY_LEN(crc_at); i++) {
 		uint8_t copy[PGCONTROL_SIZE];
 
