@@ -91,6 +91,8 @@ loop_now(const struct loop *l)
 
 /* The monotonic clock now, in microseconds; also for other threads. */
 uint64_t loop_clock(void);
+/* The wall clock in microseconds: for what people read. */
+uint64_t loop_wall_clock(void);
 
 /*
  * Has task->fn called in the loop's thread, in the order of posting. From

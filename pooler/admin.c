@@ -10,126 +10,11 @@
 #include "common/text.h"
 #include "common/wire.h"
 #include "pooler/admin_impl.h"
-#include "pooler/pooler.h"
-#include "pooler/worker.h"
 
 struct admin {
-	struct pooler	*pooler;
+	struct control	*control;
 	struct list	 waiting;	/* requests, oldest first */
 };
-
-/* Says to the control thread that a command is to end. */
-struct stop {
-	struct loop_task task;
-	struct pooler	*pooler;
-	uint64_t	 client_id;
-	bool		 gone;		/* the client is; else: Ctrl-C */
-};
-
-/* ---- in the worker ---- */
-
-static void on_request(struct loop_task *);
-static void on_stop(struct loop_task *);
-
-static void
-request_free(struct admin_request *r)
-{
-	buf_release(&r->answer);
-	free(r->sql);
-	free(r);
-}
-
-int
-admin_submit(struct client *c, const char *sql)
-{
-	struct admin_request *r = calloc(1, sizeof(*r));
-	struct pool_stats    *stats = &c->pool->stats[c->worker->id];
-
-	assert(c->command == NULL);
-	if (r == NULL)
-		return ERR_NOMEM;
-	r->sql = strdup(sql);
-	if (r->sql == NULL) {
-		free(r);
-		return ERR_NOMEM;
-	}
-	stats_add(&stats->query_count, 1);
-	stats_add(&stats->xact_count, 1);
-	r->pooler = c->worker->pooler;
-	r->worker = c->worker;
-	r->client = c;
-	r->client_id = c->id;
-	r->full_access = c->admin;
-	client_prefix(c, r->prefix, sizeof(r->prefix));
-	c->command = r;
-	r->task.fn = on_request;
-	loop_post(&r->pooler->loop, &r->task);
-	return 0;
-}
-
-static void
-post_stop(struct client *c, bool gone)
-{
-	struct stop *s = calloc(1, sizeof(*s));
-
-	/* Without memory the command waits until its condition is met. */
-	if (s == NULL)
-		return;
-	s->pooler = c->worker->pooler;
-	s->client_id = c->id;
-	s->gone = gone;
-	s->task.fn = on_stop;
-	loop_post(&s->pooler->loop, &s->task);
-}
-
-void
-admin_cancel(struct client *c)
-{
-	if (c->command != NULL)
-		post_stop(c, false);
-}
-
-void
-admin_client_gone(struct client *c)
-{
-	if (c->command == NULL)
-		return;
-	c->command->client = NULL;
-	c->command = NULL;
-	post_stop(c, true);
-}
-
-static void
-on_answer(struct loop_task *t)
-{
-	struct admin_request *r = container_of(t, struct admin_request, task);
-	struct client	     *c = r->client;
-
-	if (c != NULL) {
-		c->command = NULL;
-		client_console_answer(c, &r->answer, true, r->close);
-	}
-	request_free(r);
-}
-
-void
-admin_console_welcome(struct buf *out)
-{
-	static const char *const status[][2] = {
-		{ "pgbouncer.version", PGBOUNCER_COMPAT },
-		{ "server_version", PGBOUNCER_COMPAT "/bouncer" },
-		{ "client_encoding", "UTF8" },
-		{ "server_encoding", "UTF8" },
-		{ "DateStyle", "ISO" },
-		{ "TimeZone", "GMT" },
-		{ "standard_conforming_strings", "on" },
-		{ "is_superuser", "on" },
-	};
-	size_t	i;
-
-	for (i = 0; i < ARRAY_LEN(status); i++)
-		wire_put_parameter_status(out, status[i][0], status[i][1]);
-}
 
 /* ---- answers ---- */
 
@@ -139,29 +24,29 @@ finish(struct admin_request *r)
 	struct wire_error e = { .severity = "FATAL", .sqlstate = "53200",
 	    .message = "no mem" };
 
-	wire_put_ready(&r->answer, WIRE_TX_IDLE);
-	if (buf_failed(&r->answer)) {
-		buf_release(&r->answer);
-		wire_put_error(&r->answer, WIRE_BE_ERROR, &e);
-		r->close = true;
+	wire_put_ready(&r->ask.answer, WIRE_TX_IDLE);
+	if (buf_failed(&r->ask.answer)) {
+		buf_release(&r->ask.answer);
+		wire_put_error(&r->ask.answer, WIRE_BE_ERROR, &e);
+		r->ask.close = true;
 	}
-	r->task.fn = on_answer;
-	loop_post(&r->worker->loop, &r->task);
+	r->ask.task.fn = r->ask.answered;
+	loop_post(r->ask.home, &r->ask.task);
 }
 
 void
 admin_hang_up(struct admin_request *r)
 {
-	r->close = true;
-	r->task.fn = on_answer;
-	loop_post(&r->worker->loop, &r->task);
+	r->ask.close = true;
+	r->ask.task.fn = r->ask.answered;
+	loop_post(r->ask.home, &r->ask.task);
 }
 
 void
 admin_done(struct admin_request *r, const char *tag)
 {
 	if (tag != NULL)
-		wire_put_string(&r->answer, WIRE_BE_COMMAND_COMPLETE, tag);
+		wire_put_string(&r->ask.answer, WIRE_BE_COMMAND_COMPLETE, tag);
 	finish(r);
 }
 
@@ -172,10 +57,10 @@ answer_error(struct admin_request *r, const char *sqlstate, const char *text)
 	    .message = text };
 
 	log_error("%s", text);
-	if (r->pooler->config->opt.log_pooler_errors)
-		log_warning("%spooler error: %s", r->prefix, text);
-	buf_clear(&r->answer);
-	wire_put_error(&r->answer, WIRE_BE_ERROR, &e);
+	if (r->control->shared.config->opt.log_pooler_errors)
+		log_warning("%spooler error: %s", r->ask.prefix, text);
+	buf_clear(&r->ask.answer);
+	wire_put_error(&r->ask.answer, WIRE_BE_ERROR, &e);
 	finish(r);
 }
 
@@ -207,7 +92,7 @@ admin_error(struct admin_request *r, const char *fmt, ...)
 void
 admin_bad_command(struct admin_request *r)
 {
-	admin_error(r, "invalid command '%.400s', use SHOW HELP;", r->sql);
+	admin_error(r, "invalid command '%.400s', use SHOW HELP;", r->ask.sql);
 }
 
 void
@@ -216,7 +101,7 @@ admin_notice(struct admin_request *r, const char *text, const char *detail)
 	struct wire_error e = { .severity = "NOTICE", .sqlstate = "00000",
 	    .message = text, .detail = detail };
 
-	wire_put_error(&r->answer, WIRE_BE_NOTICE, &e);
+	wire_put_error(&r->ask.answer, WIRE_BE_NOTICE, &e);
 }
 
 /* ---- commands ---- */
@@ -249,7 +134,7 @@ static void
 run(struct admin_request *r)
 {
 	const struct admin_entry *e;
-	int	rc = admin_parse(r->sql, &r->words);
+	int	rc = admin_parse(r->ask.sql, &r->words);
 
 	if (rc == ERR_LIMIT) {
 		admin_error(r, "bad arguments");
@@ -271,7 +156,7 @@ run(struct admin_request *r)
 	e = admin_find(admin_ops, admin_n_ops, r->words.word);
 	if (e == NULL)
 		admin_bad_command(r);
-	else if (e->full && !r->full_access)
+	else if (e->full && !r->ask.full_access)
 		admin_error(r, "admin access needed");
 	else
 		e->fn(r);
@@ -280,7 +165,12 @@ run(struct admin_request *r)
 static void
 on_request(struct loop_task *t)
 {
-	run(container_of(t, struct admin_request, task));
+	struct admin_request *r = container_of(t, struct admin_request,
+	    ask.task);
+
+	r->admin = r->ask.console->arg;
+	r->control = r->admin->control;
+	run(r);
 }
 
 /* ---- waiting ---- */
@@ -302,7 +192,7 @@ admin_wait(struct admin_request *r, admin_ready_fn *ready, const char *tag)
 	if (ready(r))
 		answer_waited(r);
 	else
-		list_append(&r->pooler->admin->waiting, &r->node);
+		list_append(&r->admin->waiting, &r->node);
 }
 
 void
@@ -324,8 +214,8 @@ admin_check(struct admin *a)
 static void
 on_stop(struct loop_task *t)
 {
-	struct stop	 *s = container_of(t, struct stop, task);
-	struct admin	 *a = s->pooler->admin;
+	struct console_stop *s = container_of(t, struct console_stop, task);
+	struct admin	 *a = s->console->arg;
 	struct list_node *n, *tmp;
 	bool		  found = false;
 
@@ -333,7 +223,7 @@ on_stop(struct loop_task *t)
 		struct admin_request *r = container_of(n, struct admin_request,
 		    node);
 
-		if (r->client_id != s->client_id)
+		if (r->ask.client_id != s->client_id)
 			continue;
 		found = true;
 		list_remove(&a->waiting, n);
@@ -350,13 +240,16 @@ on_stop(struct loop_task *t)
 /* ---- life ---- */
 
 struct admin *
-admin_new(struct pooler *p)
+admin_new(struct control *p)
 {
 	struct admin *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
 		return NULL;
-	a->pooler = p;
+	a->control = p;
+	p->shared.console = (struct console){ .loop = &p->loop,
+	    .size = sizeof(struct admin_request), .run = on_request,
+	    .stop = on_stop, .arg = a };
 	list_init(&a->waiting);
 	return a;
 }

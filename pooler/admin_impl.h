@@ -11,36 +11,26 @@
 #define POOLER_ADMIN_IMPL_H
 
 #include "common/base.h"
-#include "common/buf.h"
 #include "common/list.h"
-#include "common/loop.h"
 #include "pooler/admin.h"
 #include "pooler/admin_parse.h"
-#include "pooler/client.h"
+#include "pooler/console.h"
+#include "pooler/control.h"
 
 struct admin_request;
-struct pooler;
-struct worker;
 
 typedef void admin_fn(struct admin_request *);
 typedef bool admin_ready_fn(struct admin_request *);
 
 struct admin_request {
+	struct console_request ask;	/* first: see console.size */
 	struct list_node node;		/* admin.waiting */
-	struct loop_task task;		/* to the control thread, and back */
-	struct pooler	*pooler;
-	struct worker	*worker;	/* the client's */
-	struct client	*client;	/* worker's thread only; NULL: gone */
-	uint64_t	 client_id;
-	bool		 full_access;
-	char		 prefix[CLIENT_PREFIX_MAX];	/* for log lines */
-	char		*sql;
+	struct control	*control;
+	struct admin	*admin;
 	struct admin_words words;
 	admin_ready_fn	*ready;		/* while waiting */
 	const char	*tag;		/* ... and for the answer; static */
 	const char	*failure;	/* set by ready(): an error it is */
-	struct buf	 answer;
-	bool		 close;		/* ... and the connection ends */
 };
 
 /* One line of a table of commands; names are lower case. */
@@ -91,7 +81,7 @@ void	admin_op_cancelled(struct admin_request *);
 
 /* Users of the auth file, of [users], and whoever was seen, by name; n of
  * them in an array to be freed, NULL without memory. */
-const char **admin_list_users(struct pooler *, size_t *n) MUST_CHECK;
+const char **admin_list_users(struct control *, size_t *n) MUST_CHECK;
 
 /* SHOW commands that live in files of their own. */
 admin_fn admin_show_stats, admin_show_stats_totals, admin_show_stats_averages,

@@ -8,9 +8,9 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "pooler/maintain.h"
+#include "pooler/client.h"
+#include "pooler/control.h"
 #include "pooler/pause.h"
-#include "pooler/pooler.h"
 #include "pooler/reload.h"
 #include "pooler/server.h"
 #include "pooler/walk.h"
@@ -37,7 +37,7 @@ log_command(const struct admin_request *r, const char *name)
 static struct database *
 find_database(struct admin_request *r, bool make, const char *cannot)
 {
-	struct registry *reg = &r->pooler->registry;
+	struct registry *reg = &r->control->shared.registry;
 	struct database *db = make ? registry_database(reg, r->words.arg) :
 	    registry_find_database(reg, r->words.arg);
 
@@ -57,19 +57,19 @@ find_database(struct admin_request *r, bool make, const char *cannot)
 static bool
 all_paused(struct admin_request *r)
 {
-	if (!atomic_load(&r->pooler->paused)) {
+	if (!atomic_load(&r->control->shared.paused)) {
 		r->failure = "the pause was ended before all servers were "
 		    "released";
 		return true;
 	}
-	return pause_is_done(r->pooler, NULL);
+	return pause_is_done(r->control, NULL);
 }
 
 static bool
 database_paused(struct admin_request *r)
 {
 	/* Looked up again: it may have been removed meanwhile. */
-	struct database *db = registry_find_database(&r->pooler->registry,
+	struct database *db = registry_find_database(&r->control->shared.registry,
 	    r->words.arg);
 
 	if (db == NULL)
@@ -79,7 +79,7 @@ database_paused(struct admin_request *r)
 		    "released";
 		return true;
 	}
-	return pause_is_done(r->pooler, db);
+	return pause_is_done(r->control, db);
 }
 
 static void
@@ -87,13 +87,13 @@ op_pause(struct admin_request *r)
 {
 	struct database *db;
 
-	if (atomic_load(&r->pooler->paused)) {
+	if (atomic_load(&r->control->shared.paused)) {
 		admin_error(r, "already paused");
 		return;
 	}
 	if (!has_arg(r)) {
 		log_command(r, "PAUSE");
-		pause_all(r->pooler);
+		pause_all(r->control);
 		admin_wait(r, all_paused, "PAUSE");
 		return;
 	}
@@ -102,7 +102,7 @@ op_pause(struct admin_request *r)
 		return;
 	log_command(r, "PAUSE");
 	atomic_store(&db->paused, true);
-	pause_apply(r->pooler);
+	pause_apply(r->control);
 	admin_wait(r, database_paused, "PAUSE");
 }
 
@@ -111,17 +111,17 @@ op_resume(struct admin_request *r)
 {
 	struct database *db;
 
-	if (atomic_load(&r->pooler->shutdown) != SHUTDOWN_NONE) {
+	if (atomic_load(&r->control->shared.shutdown) != SHUTDOWN_NONE) {
 		admin_error(r, "pooler is shutting down");
 		return;
 	}
 	if (!has_arg(r)) {
-		if (!atomic_load(&r->pooler->paused)) {
+		if (!atomic_load(&r->control->shared.paused)) {
 			admin_error(r, "pooler is not paused");
 			return;
 		}
 		log_command(r, "RESUME");
-		pause_resume_all(r->pooler);
+		pause_resume_all(r->control);
 		admin_done(r, "RESUME");
 		return;
 	}
@@ -133,7 +133,7 @@ op_resume(struct admin_request *r)
 		return;
 	}
 	log_command(r, "RESUME");
-	pause_apply(r->pooler);
+	pause_apply(r->control);
 	admin_done(r, "RESUME");
 }
 
@@ -196,7 +196,7 @@ close_outdated(struct server *s, void *db UNUSED)
 static void
 op_reconnect(struct admin_request *r)
 {
-	struct pooler	   *p = r->pooler;
+	struct control	   *p = r->control;
 	struct walk_servers walk = { .match = is_replaceable,
 	    .act = close_outdated };
 	struct list_node   *n, *tmp;
@@ -207,15 +207,15 @@ op_reconnect(struct admin_request *r)
 			return;
 	}
 	log_command(r, "RECONNECT");
-	pthread_mutex_lock(&p->registry.lock);
-	LIST_FOREACH(n, tmp, &p->registry.pools) {
+	pthread_mutex_lock(&p->shared.registry.lock);
+	LIST_FOREACH(n, tmp, &p->shared.registry.pools) {
 		struct dbpool *pool = container_of(n, struct dbpool, list_node);
 
 		if (walk.arg == NULL || pool->db == walk.arg)
 			pool_renew(&pool->core);
 	}
-	pthread_mutex_unlock(&p->registry.lock);
-	workers_call(p, walk_servers, &walk);
+	pthread_mutex_unlock(&p->shared.registry.lock);
+	workers_call(&p->workers, walk_servers, &walk);
 	admin_done(r, "RECONNECT");
 }
 
@@ -225,14 +225,14 @@ all_replaced(struct admin_request *r)
 	struct walk_servers walk = { .match = is_outdated };
 
 	if (has_arg(r)) {
-		walk.arg = registry_find_database(&r->pooler->registry,
+		walk.arg = registry_find_database(&r->control->shared.registry,
 		    r->words.arg);
 		if (walk.arg == NULL)
 			return true;
 	}
-	workers_call(r->pooler, walk_servers, &walk);
+	workers_call(&r->control->workers, walk_servers, &walk);
 	/* Who is on the way to another worker was seen in neither. */
-	return walk.n == 0 && atomic_load(&r->pooler->moving) == 0;
+	return walk.n == 0 && atomic_load(&r->control->shared.moving) == 0;
 }
 
 static void
@@ -272,32 +272,32 @@ kill_server(struct server *s, void *db UNUSED)
 
 /* As PgBouncer: each database that is in use is paused by itself. */
 static void
-pause_used(struct pooler *p)
+pause_used(struct control *p)
 {
 	struct list_node *n, *tmp;
 
-	pthread_mutex_lock(&p->registry.lock);
-	LIST_FOREACH(n, tmp, &p->registry.databases) {
+	pthread_mutex_lock(&p->shared.registry.lock);
+	LIST_FOREACH(n, tmp, &p->shared.registry.databases) {
 		struct database *db = container_of(n, struct database,
 		    list_node);
 
 		if (!db->admin && !list_empty(&db->pools))
 			atomic_store(&db->paused, true);
 	}
-	pthread_mutex_unlock(&p->registry.lock);
+	pthread_mutex_unlock(&p->shared.registry.lock);
 }
 
 static void
 op_kill(struct admin_request *r)
 {
-	struct pooler	   *p = r->pooler;
+	struct control	   *p = r->control;
 	struct database	   *db = NULL;
 	struct walk_clients clients = { .match = client_of,
 	    .act = kill_client };
 	struct walk_servers servers = { .match = server_of,
 	    .act = kill_server };
 
-	if (atomic_load(&p->paused)) {
+	if (atomic_load(&p->shared.paused)) {
 		admin_error(r, "already paused");
 		return;
 	}
@@ -313,8 +313,8 @@ op_kill(struct admin_request *r)
 		pause_used(p);
 	pause_apply(p);
 	clients.arg = servers.arg = db;
-	workers_call(p, walk_clients, &clients);
-	workers_call(p, walk_servers, &servers);
+	workers_call(&p->workers, walk_clients, &clients);
+	workers_call(&p->workers, walk_servers, &servers);
 	admin_done(r, "KILL");
 }
 
@@ -344,7 +344,7 @@ op_kill_client(struct admin_request *r)
 	log_command(r, "KILL_CLIENT");
 	id = (uint64_t)n;
 	walk.arg = &id;
-	workers_call(r->pooler, walk_clients, &walk);
+	workers_call(&r->control->workers, walk_clients, &walk);
 	if (walk.n == 0)
 		admin_error(r, "client not found");
 	else
@@ -356,17 +356,17 @@ op_kill_client(struct admin_request *r)
 static bool
 all_held(struct admin_request *r)
 {
-	if (!atomic_load(&r->pooler->holding)) {
+	if (!atomic_load(&r->control->shared.holding)) {
 		r->failure = "released before all servers were";
 		return true;
 	}
-	return pause_is_done(r->pooler, NULL);
+	return pause_is_done(r->control, NULL);
 }
 
 static void
 op_hold(struct admin_request *r)
 {
-	uint64_t deadline = (uint64_t)r->pooler->config->opt.hold_deadline;
+	uint64_t deadline = (uint64_t)r->control->shared.config->opt.hold_deadline;
 	int64_t	 seconds;
 
 	if (has_arg(r)) {
@@ -379,9 +379,9 @@ op_hold(struct admin_request *r)
 		deadline = (uint64_t)seconds * 1000000;
 	}
 	/* Repeated each second by who holds for long: said once. */
-	if (!atomic_load(&r->pooler->holding))
+	if (!atomic_load(&r->control->shared.holding))
 		log_command(r, "HOLD");
-	pause_hold(r->pooler, deadline);
+	pause_hold(r->control, deadline);
 	admin_wait(r, all_held, "HOLD");
 }
 
@@ -390,11 +390,11 @@ op_release(struct admin_request *r)
 {
 	if (has_arg(r)) {
 		admin_bad_command(r);
-	} else if (!atomic_load(&r->pooler->holding)) {
+	} else if (!atomic_load(&r->control->shared.holding)) {
 		admin_error(r, "pooler is not holding");
 	} else {
 		log_command(r, "RELEASE");
-		pause_release(r->pooler);
+		pause_release(r->control);
 		admin_done(r, "RELEASE");
 	}
 }
@@ -411,7 +411,7 @@ op_reload(struct admin_request *r)
 		return;
 	}
 	log_command(r, "RELOAD");
-	if (reload_files(r->pooler, &e) == 0) {
+	if (reload_files(r->control, &e) == 0) {
 		admin_done(r, "RELOAD");
 		return;
 	}
@@ -451,11 +451,11 @@ admin_op_set(struct admin_request *r)
 		admin_done(r, "SET");
 		return;
 	}
-	if (!r->full_access) {
+	if (!r->ask.full_access) {
 		admin_error(r, "admin access needed");
 		return;
 	}
-	rc = reload_set(r->pooler, w->arg, w->value, &e);
+	rc = reload_set(r->control, w->arg, w->value, &e);
 	if (rc != 0 && rc != ERR_TLS) {
 		log_warning("%s", e.msg);
 		admin_error(r, "SET failed");
@@ -471,13 +471,13 @@ admin_op_set(struct admin_request *r)
 static void
 op_shutdown(struct admin_request *r)
 {
-	struct pooler	  *p = r->pooler;
+	struct control	  *p = r->control;
 	const char	  *arg = r->words.arg;
 	enum shutdown_mode mode;
 
 	if (!has_arg(r)) {
 		log_info("SHUTDOWN command issued");
-		pooler_shutdown(p, SHUTDOWN_IMMEDIATE);
+		pause_shutdown(p, SHUTDOWN_IMMEDIATE);
 		admin_hang_up(r);
 		return;
 	}
@@ -492,7 +492,7 @@ op_shutdown(struct admin_request *r)
 		return;
 	}
 	admin_done(r, "SHUTDOWN");
-	pooler_shutdown(p, mode);
+	pause_shutdown(p, mode);
 }
 
 /* ---- Ctrl-C ---- */
@@ -503,8 +503,8 @@ admin_op_cancelled(struct admin_request *r)
 	/* Who gives up waiting for a pause of everything ends the pause; a
 	 * hold stays, because clients must not get on by mistake. */
 	if (r->ready == all_paused &&
-	    atomic_load(&r->pooler->shutdown) == SHUTDOWN_NONE)
-		pause_resume_all(r->pooler);
+	    atomic_load(&r->control->shared.shutdown) == SHUTDOWN_NONE)
+		pause_resume_all(r->control);
 	admin_error_code(r, "57014", "canceling statement due to user "
 	    "request");
 }

@@ -4,9 +4,10 @@
 
 #include <string.h>
 
-#include "pooler/cancel.h"
-#include "pooler/pooler.h"
+#include "pooler/client.h"
+#include "pooler/control.h"
 #include "pooler/server.h"
+#include "pooler/server_cancel.h"
 #include "pooler/table.h"
 
 /* ---- POOLS ---- */
@@ -112,20 +113,20 @@ count(struct worker *w, void *arg)
 }
 
 static bool
-list_pools(struct pooler *p, struct tallies *all)
+list_pools(struct control *p, struct tallies *all)
 {
 	struct list_node *n, *tmp;
 
 	all->n = 0;
-	pthread_mutex_lock(&p->registry.lock);
-	all->row = calloc(list_count(&p->registry.pools) + 1,
+	pthread_mutex_lock(&p->shared.registry.lock);
+	all->row = calloc(list_count(&p->shared.registry.pools) + 1,
 	    sizeof(*all->row));
-	LIST_FOREACH(n, tmp, &p->registry.pools) {
+	LIST_FOREACH(n, tmp, &p->shared.registry.pools) {
 		if (all->row != NULL)
 			all->row[all->n++].pool = container_of(n,
 			    struct dbpool, list_node);
 	}
-	pthread_mutex_unlock(&p->registry.lock);
+	pthread_mutex_unlock(&p->shared.registry.lock);
 	return all->row != NULL;
 }
 
@@ -168,16 +169,16 @@ admin_show_pools(struct admin_request *r)
 	struct table   t;
 	size_t	       i;
 
-	if (!list_pools(r->pooler, &all)) {
+	if (!list_pools(r->control, &all)) {
 		admin_error(r, "no mem");
 		return;
 	}
 	if (all.n > 0)
 		qsort(all.row, all.n, sizeof(*all.row), by_address);
-	workers_call(r->pooler, count, &all);
+	workers_call(&r->control->workers, count, &all);
 	if (all.n > 0)
 		qsort(all.row, all.n, sizeof(*all.row), by_name);
-	table_begin(&t, &r->answer, "s:database s:user i:cl_active "
+	table_begin(&t, &r->ask.answer, "s:database s:user i:cl_active "
 	    "i:cl_waiting i:cl_active_cancel_req i:cl_waiting_cancel_req "
 	    "i:sv_active i:sv_active_cancel i:sv_being_canceled i:sv_idle "
 	    "i:sv_used i:sv_tested i:sv_login i:maxwait i:maxwait_us "
@@ -214,10 +215,10 @@ admin_show_workers(struct admin_request *r)
 {
 	struct table t;
 
-	table_begin(&t, &r->answer, "i:worker i:clients i:servers "
+	table_begin(&t, &r->ask.answer, "i:worker i:clients i:servers "
 	    "i:busy_percent i:sockets i:buffers_lent i:buffers_all "
 	    "q:busy_us");
-	workers_call(r->pooler, put_worker, &t);
+	workers_call(&r->control->workers, put_worker, &t);
 	table_end(&t, "SHOW");
 	admin_done(r, NULL);
 }
@@ -254,13 +255,13 @@ add_memory(struct worker *w, void *arg)
 }
 
 static struct slab
-servers_slab(struct pooler *p)
+servers_slab(struct control *p)
 {
 	struct slab copy;
 
-	pthread_mutex_lock(&p->slab_lock);
-	copy = p->servers_slab;
-	pthread_mutex_unlock(&p->slab_lock);
+	pthread_mutex_lock(&p->shared.slab_lock);
+	copy = p->shared.servers_slab;
+	pthread_mutex_unlock(&p->shared.slab_lock);
 	return copy;
 }
 
@@ -275,22 +276,22 @@ put_item(struct table *t, const char *name, size_t n)
 void
 admin_show_lists(struct admin_request *r)
 {
-	struct pooler	*p = r->pooler;
-	struct registry *reg = &p->registry;
+	struct control	*p = r->control;
+	struct registry *reg = &p->shared.registry;
 	struct memory	 m = { 0 };
 	struct slab	 servers = servers_slab(p);
 	struct table	 t;
 	size_t		 databases, users, pools;
-	int		 logins = atomic_load(&p->login_count);
+	int		 logins = atomic_load(&p->shared.login_count);
 	const char	**names = admin_list_users(p, &users);
 
 	free(names);
-	workers_call(p, add_memory, &m);
+	workers_call(&p->workers, add_memory, &m);
 	pthread_mutex_lock(&reg->lock);
 	databases = list_count(&reg->databases);
 	pools = list_count(&reg->pools);
 	pthread_mutex_unlock(&reg->lock);
-	table_begin(&t, &r->answer, "s:list i:items");
+	table_begin(&t, &r->ask.answer, "s:list i:items");
 	put_item(&t, "databases", databases);
 	put_item(&t, "users", users);
 	put_item(&t, "peers", 0);
@@ -324,20 +325,20 @@ put_memory(struct table *t, const char *name, size_t size, size_t used,
 void
 admin_show_mem(struct admin_request *r)
 {
-	struct pooler	*p = r->pooler;
-	struct registry *reg = &p->registry;
+	struct control	*p = r->control;
+	struct registry *reg = &p->shared.registry;
 	struct memory	 m = { 0 };
 	struct slab	 s = servers_slab(p);
 	struct table	 t;
 	size_t		 users, dbs, pools;
 
-	workers_call(p, add_memory, &m);
+	workers_call(&p->workers, add_memory, &m);
 	pthread_mutex_lock(&reg->lock);
 	users = list_count(&reg->users);
 	dbs = list_count(&reg->databases);
 	pools = list_count(&reg->pools);
 	pthread_mutex_unlock(&reg->lock);
-	table_begin(&t, &r->answer, "s:name i:size i:used i:free i:memtotal");
+	table_begin(&t, &r->ask.answer, "s:name i:size i:used i:free i:memtotal");
 	put_memory(&t, "user_cache", sizeof(struct user), users, 0,
 	    users * sizeof(struct user));
 	put_memory(&t, "db_cache", sizeof(struct database), dbs, 0,

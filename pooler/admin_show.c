@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "pooler/pooler.h"
+#include "pooler/control.h"
 #include "pooler/table.h"
+#include "pooler/version.h"
 
 /* ---- DATABASES ---- */
 
@@ -22,23 +23,23 @@ by_database_name(const void *a, const void *b)
 
 /* Those that exist, by name; NULL without memory. */
 static struct database **
-list_databases(struct pooler *p, size_t *n_out)
+list_databases(struct control *p, size_t *n_out)
 {
 	struct database	**all;
 	struct list_node *n, *tmp;
 	size_t		  count = 0;
 
-	pthread_mutex_lock(&p->registry.lock);
-	all = calloc(list_count(&p->registry.databases) + 1,
+	pthread_mutex_lock(&p->shared.registry.lock);
+	all = calloc(list_count(&p->shared.registry.databases) + 1,
 	    sizeof(struct database *));
-	LIST_FOREACH(n, tmp, &p->registry.databases) {
+	LIST_FOREACH(n, tmp, &p->shared.registry.databases) {
 		struct database *db = container_of(n, struct database,
 		    list_node);
 
 		if (all != NULL && (db->conf != NULL || db->admin))
 			all[count++] = db;
 	}
-	pthread_mutex_unlock(&p->registry.lock);
+	pthread_mutex_unlock(&p->shared.registry.lock);
 	if (all != NULL)
 		qsort(all, count, sizeof(struct database *), by_database_name);
 	*n_out = count;
@@ -46,12 +47,12 @@ list_databases(struct pooler *p, size_t *n_out)
 }
 
 static void
-put_console(struct table *t, const struct pooler *p)
+put_console(struct table *t, const struct control *p)
 {
-	int64_t lifetime = config_server_lifetime(p->config, NULL);
+	int64_t lifetime = config_server_lifetime(p->shared.config, NULL);
 
 	table_text(t, NULL);
-	table_int(t, p->port);
+	table_int(t, p->shared.port);
 	table_text(t, CONFIG_ADMIN_DB);
 	table_text(t, CONFIG_ADMIN_DB);
 	table_int(t, 2);		/* as PgBouncer says; there is none */
@@ -87,7 +88,7 @@ put_entry(struct table *t, const struct config *c, const struct database *db)
 static void
 show_databases(struct admin_request *r)
 {
-	struct pooler	 *p = r->pooler;
+	struct control	 *p = r->control;
 	struct database **all;
 	struct table	  t;
 	size_t		  i, n;
@@ -97,7 +98,7 @@ show_databases(struct admin_request *r)
 		admin_error(r, "no mem");
 		return;
 	}
-	table_begin(&t, &r->answer, "s:name s:host i:port s:database "
+	table_begin(&t, &r->ask.answer, "s:name s:host i:port s:database "
 	    "s:force_user i:pool_size i:min_pool_size i:reserve_pool_size "
 	    "i:server_lifetime s:pool_mode s:load_balance_hosts "
 	    "i:max_connections i:current_connections i:max_client_connections "
@@ -110,7 +111,7 @@ show_databases(struct admin_request *r)
 		if (db->admin)
 			put_console(&t, p);
 		else
-			put_entry(&t, p->config, db);
+			put_entry(&t, p->shared.config, db);
 		table_int(&t, db->servers.max);
 		table_int(&t, atomic_load(&db->servers.used));
 		table_int(&t, db->max_clients);
@@ -135,18 +136,18 @@ by_text(const void *a, const void *b)
 }
 
 const char **
-admin_list_users(struct pooler *p, size_t *n_out)
+admin_list_users(struct control *p, size_t *n_out)
 {
-	const struct config *c = p->config;
+	const struct config *c = p->shared.config;
 	const char	   **all;
 	struct list_node    *n, *tmp;
 	size_t		     i, count = 0, kept = 0;
 
-	pthread_mutex_lock(&p->registry.lock);
-	all = calloc(list_count(&p->registry.users) + c->n_users +
+	pthread_mutex_lock(&p->shared.registry.lock);
+	all = calloc(list_count(&p->shared.registry.users) + c->n_users +
 	    c->n_secrets + 1, sizeof(char *));
 	if (all != NULL) {
-		LIST_FOREACH(n, tmp, &p->registry.users)
+		LIST_FOREACH(n, tmp, &p->shared.registry.users)
 			all[count++] = container_of(n, struct user,
 			    list_node)->name;
 		for (i = 0; i < c->n_users; i++)
@@ -159,7 +160,7 @@ admin_list_users(struct pooler *p, size_t *n_out)
 				all[kept++] = all[i];
 		}
 	}
-	pthread_mutex_unlock(&p->registry.lock);
+	pthread_mutex_unlock(&p->shared.registry.lock);
 	*n_out = kept;
 	return all;
 }
@@ -178,8 +179,8 @@ put_padded(struct table *t, int n)
 static void
 show_users(struct admin_request *r)
 {
-	struct pooler	    *p = r->pooler;
-	const struct config *c = p->config;
+	struct control	    *p = r->control;
+	const struct config *c = p->shared.config;
 	const char	   **all;
 	struct table	     t;
 	size_t		     i, n;
@@ -189,12 +190,12 @@ show_users(struct admin_request *r)
 		admin_error(r, "no mem");
 		return;
 	}
-	table_begin(&t, &r->answer, "s:name s:pool_size s:reserve_pool_size "
+	table_begin(&t, &r->ask.answer, "s:name s:pool_size s:reserve_pool_size "
 	    "s:pool_mode i:max_user_connections i:current_connections "
 	    "i:max_user_client_connections i:current_client_connections");
 	for (i = 0; i < n; i++) {
 		const struct config_user *conf = config_find_user(c, all[i]);
-		struct user *u = registry_find_user(&p->registry, all[i]);
+		struct user *u = registry_find_user(&p->shared.registry, all[i]);
 
 		table_row(&t);
 		table_text(&t, all[i]);
@@ -227,9 +228,9 @@ show_config(struct admin_request *r)
 	struct table t;
 
 	assert(n <= OPTIONS_MAX);
-	table_begin(&t, &r->answer, "s:key s:value s:default s:changeable");
+	table_begin(&t, &r->ask.answer, "s:key s:value s:default s:changeable");
 	for (i = 0; i < n; i++) {
-		const void *o = &r->pooler->config->opt;
+		const void *o = &r->control->shared.config->opt;
 
 		buf_clear(&value);
 		opt_show(&pooler_option_table, all[i], o, &value);
@@ -256,11 +257,11 @@ put_state(struct table *t, const char *key, bool yes)
 static void
 show_state(struct admin_request *r)
 {
-	bool	paused = atomic_load(&r->pooler->paused);
-	bool	holding = atomic_load(&r->pooler->holding);
+	bool	paused = atomic_load(&r->control->shared.paused);
+	bool	holding = atomic_load(&r->control->shared.holding);
 	struct table t;
 
-	table_begin(&t, &r->answer, "s:key s:value");
+	table_begin(&t, &r->ask.answer, "s:key s:value");
 	put_state(&t, "active", !paused && !holding);
 	put_state(&t, "paused", paused);
 	put_state(&t, "holding", holding);
@@ -273,9 +274,9 @@ show_version(struct admin_request *r)
 {
 	struct table t;
 
-	table_begin(&t, &r->answer, "s:version");
+	table_begin(&t, &r->ask.answer, "s:version");
 	table_row(&t);
-	table_text(&t, ADMIN_VERSION);
+	table_text(&t, POOLER_VERSION);
 	table_end(&t, "SHOW");
 	admin_done(r, NULL);
 }
@@ -317,7 +318,7 @@ show_empty(struct admin_request *r, const char *columns)
 {
 	struct table t;
 
-	table_begin(&t, &r->answer, columns);
+	table_begin(&t, &r->ask.answer, columns);
 	table_end(&t, "SHOW");
 	admin_done(r, NULL);
 }
@@ -367,7 +368,7 @@ show_setting(struct admin_request *r)
 		if (!text_equal_nocase(r->words.arg, values[i][0]))
 			continue;
 		snprintf(column, sizeof(column), "s:%s", values[i][0]);
-		table_begin(&t, &r->answer, column);
+		table_begin(&t, &r->ask.answer, column);
 		table_row(&t);
 		table_text(&t, values[i][1]);
 		table_end(&t, "SHOW");

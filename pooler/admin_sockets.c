@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pooler/client.h"
+#include "pooler/control.h"
 #include "pooler/params.h"
-#include "pooler/pooler.h"
 #include "pooler/server.h"
 #include "pooler/table.h"
 
@@ -82,7 +83,7 @@ find_local_address(const struct client *c, struct addr *local)
 
 	if (getsockname(c->stream.fd, (struct sockaddr *)&ss, &len) == 0)
 		addr_from_sockaddr(local, (struct sockaddr *)&ss,
-		    c->worker->pooler->port);
+		    c->worker->shared->port);
 }
 
 static bool
@@ -272,13 +273,13 @@ static void
 show(struct admin_request *r, unsigned wanted, bool sockets)
 {
 	struct snapshot s = { .wanted = wanted,
-	    .application = params_index(r->pooler->names,
+	    .application = params_index(r->control->shared.names,
 	    "application_name") };
 	struct table t;
 	struct row  *rows;
 	size_t	     i, n;
 
-	workers_call(r->pooler, take, &s);
+	workers_call(&r->control->workers, take, &s);
 	if (buf_failed(&s.rows) || buf_failed(&s.text)) {
 		buf_release(&s.rows);
 		buf_release(&s.text);
@@ -289,7 +290,7 @@ show(struct admin_request *r, unsigned wanted, bool sockets)
 	rows = (struct row *)(void *)s.rows.data;
 	if (n > 0)
 		qsort(rows, n, sizeof(*rows), by_id);
-	table_begin(&t, &r->answer, sockets ? SOCKET_COLUMNS : COLUMNS);
+	table_begin(&t, &r->ask.answer, sockets ? SOCKET_COLUMNS : COLUMNS);
 	for (i = 0; i < n; i++)
 		put_row(&t, &s, &rows[i], sockets);
 	table_end(&t, "SHOW");

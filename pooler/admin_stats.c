@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pooler/maintain.h"
-#include "pooler/pooler.h"
+#include "pooler/control.h"
 #include "pooler/table.h"
 
 /* The counters of one database, as they are and as averages. */
@@ -15,7 +14,7 @@ struct reading {
 	struct stats_sum now, average;
 };
 
-struct readings {
+struct sums {
 	struct reading	*row;
 	size_t		 n;
 	struct reading	 all;
@@ -39,27 +38,27 @@ is_zero(const struct stats_sum *s)
 
 /* A database counts once it has had a pool. */
 static bool
-take_readings(struct pooler *p, struct readings *out)
+take_readings(struct control *p, struct sums *out)
 {
 	uint64_t	  period = loop_now(&p->loop) -
-	    maintain_older_at(p->maintain);
+	    p->readings.older_at;
 	struct stats_sum  older = { 0 };
 	struct list_node *n, *tmp;
 	bool		  ok;
 
 	memset(out, 0, sizeof(*out));
-	pthread_mutex_lock(&p->registry.lock);
-	out->row = calloc(list_count(&p->registry.databases) + 1,
+	pthread_mutex_lock(&p->shared.registry.lock);
+	out->row = calloc(list_count(&p->shared.registry.databases) + 1,
 	    sizeof(*out->row));
 	ok = out->row != NULL;
-	LIST_FOREACH(n, tmp, &p->registry.databases) {
+	LIST_FOREACH(n, tmp, &p->shared.registry.databases) {
 		struct database *db = container_of(n, struct database,
 		    list_node);
 		struct reading	*r = ok ? &out->row[out->n] : NULL;
 
 		if (!ok)
 			break;
-		maintain_read(p, db, &r->now);
+		readings_read(&p->shared.registry, db, &r->now);
 		if (list_empty(&db->pools) && is_zero(&r->now))
 			continue;
 		r->name = db->name;
@@ -68,7 +67,7 @@ take_readings(struct pooler *p, struct readings *out)
 		stats_sum_plus(&older, &db->older);
 		out->n++;
 	}
-	pthread_mutex_unlock(&p->registry.lock);
+	pthread_mutex_unlock(&p->shared.registry.lock);
 	stats_average(&out->all.average, &out->all.now, &older, period);
 	if (ok && out->n > 0)
 		qsort(out->row, out->n, sizeof(*out->row), by_name);
@@ -87,15 +86,15 @@ put_sum(struct table *t, const struct stats_sum *s)
 static void
 show(struct admin_request *r, const char *columns, bool totals, bool averages)
 {
-	struct readings all;
+	struct sums all;
 	struct table	t;
 	size_t		i;
 
-	if (!take_readings(r->pooler, &all)) {
+	if (!take_readings(r->control, &all)) {
 		admin_error(r, "no mem");
 		return;
 	}
-	table_begin(&t, &r->answer, columns);
+	table_begin(&t, &r->ask.answer, columns);
 	for (i = 0; i < all.n; i++) {
 		table_row(&t);
 		table_text(&t, all.row[i].name);
@@ -168,14 +167,14 @@ put_pairs(struct table *t, const char *prefix, const struct stats_sum *s)
 void
 admin_show_totals(struct admin_request *r)
 {
-	struct readings all;
+	struct sums all;
 	struct table	t;
 
-	if (!take_readings(r->pooler, &all)) {
+	if (!take_readings(r->control, &all)) {
 		admin_error(r, "no mem");
 		return;
 	}
-	table_begin(&t, &r->answer, "s:name N:value");
+	table_begin(&t, &r->ask.answer, "s:name N:value");
 	put_pairs(&t, "total_", &all.all.now);
 	put_pairs(&t, "avg_", &all.all.average);
 	table_end(&t, "SHOW");

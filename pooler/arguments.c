@@ -8,7 +8,7 @@
 
 #include "common/loop.h"
 #include "common/tls.h"
-#include "pooler/admin.h"
+#include "pooler/version.h"
 
 static void
 usage(const char *name)
@@ -29,7 +29,7 @@ usage(const char *name)
 static void
 version(void)
 {
-	printf(ADMIN_VERSION "\nlibuv %s\nadns: libc-%s\ntls: %s\n",
+	printf(POOLER_VERSION "\nlibuv %s\nadns: libc-%s\ntls: %s\n",
 	    loop_library(), gnu_get_libc_version(), tls_library());
 }
 

@@ -10,10 +10,9 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/wire.h"
-#include "pooler/admin.h"
-#include "pooler/pooler.h"
 #include "pooler/server.h"
 #include "pooler/states.h"
+#include "pooler/worker.h"
 
 /* From each state the states that may follow; CLOSED follows any. */
 #define TO(state)	(1u << CLIENT_##state)
@@ -105,7 +104,7 @@ make_key(struct client *c)
 		    sizeof(key)) != 0)
 			return ERR_SYS;
 		key = (key & ~(UINT64_C(0xff) << 56)) | (uint64_t)w->id << 56;
-	} while (worker_find_key(w, key) != NULL);
+	} while (client_find_key(w, key) != NULL);
 	c->cancel_key = key;
 	return hash_add(&w->cancel_keys, &c->key_node, key);
 }
@@ -122,8 +121,8 @@ client_accept(struct worker *w, int fd, const struct addr *remote)
 	}
 	c->worker = w;
 	c->addr = *remote;
-	c->id = pooler_next_id(w->pooler);
-	c->connect_time = pooler_wall_clock();
+	c->id = shared_next_id(w->shared);
+	c->connect_time = loop_wall_clock();
 	c->deadline.fn = client_on_deadline;
 	if (make_key(c) != 0) {
 		slab_give(&w->clients_slab, c);
@@ -195,9 +194,9 @@ client_close(struct client *c, const char *reason)
 	if (reason != NULL && worker_options(w)->log_disconnections)
 		client_log(c, LV_LOG, "closing because: %s (age=%llus)",
 		    reason, (unsigned long long)
-		    ((pooler_wall_clock() - c->connect_time) / 1000000));
+		    ((loop_wall_clock() - c->connect_time) / 1000000));
 	if (c->state == CLIENT_COMMAND)
-		admin_client_gone(c);
+		client_console_gone(c);
 	client_enter(c, CLIENT_CLOSED);
 	stream_close(&c->stream);
 	leave_pool(c);
@@ -207,7 +206,7 @@ client_close(struct client *c, const char *reason)
 	ps_map_release(&c->statements);
 	ps_unref(c->unnamed);
 	c->unnamed = NULL;
-	params_release(w->pooler->names, &c->params);
+	params_release(w->shared->names, &c->params);
 	if (c->console != NULL) {
 		buf_release(c->console);
 		free(c->console);
@@ -225,8 +224,8 @@ client_close(struct client *c, const char *reason)
 	deadline_remove(&w->loop.deadlines, &c->deadline);
 	c->corpse.fn = free_client;
 	loop_free_later(&w->loop, &c->corpse);
-	if (atomic_load(&w->pooler->shutdown) != SHUTDOWN_NONE)
-		pooler_kick(w->pooler);
+	if (atomic_load(&w->shared->shutdown) != SHUTDOWN_NONE)
+		shared_kick(w->shared);
 }
 
 void
@@ -403,7 +402,7 @@ client_wait_in_pool(struct client *c)
 	}
 	/* The time-outs count from the place in the queue. */
 	client_arm(c);
-	worker_order(w, c->pool, &o);
+	server_order(w, c->pool, &o);
 }
 
 void

@@ -29,12 +29,12 @@
 #include "common/loop.h"
 #include "common/stream.h"
 #include "pooler/addr.h"
+#include "pooler/console.h"
 #include "pooler/params.h"
 #include "pooler/pool.h"
 #include "pooler/prepared.h"
 #include "pooler/relay.h"
 
-struct admin_request;
 struct buf;
 struct database;
 struct dbpool;
@@ -42,6 +42,7 @@ struct login;
 struct server;
 struct user;
 struct worker;
+struct workers;
 
 /* X(state, what SHOW prints, what it waits for) */
 #define CLIENT_STATES(X) \
@@ -83,7 +84,7 @@ struct client {
 	struct user	*user;		/* who logged in; counted, or NULL */
 	struct login	*login;		/* while logging in */
 	struct buf	*console;	/* the console's command, or NULL */
-	struct admin_request *command;	/* ... at the control thread */
+	struct console_request *command;	/* ... at the control thread */
 	struct lent	*kept;		/* received, not yet fed to relay */
 	const char	*kept_bytes;
 	size_t		 kept_n;
@@ -136,9 +137,23 @@ void	client_fail_code(struct client *, const char *sqlstate,
 /* Closes it without a word to it; the reason goes to the log. */
 void	client_close(struct client *, const char *reason);
 
-/* The console's answer: bytes to send; `done` ends the command. */
-void	client_console_answer(struct client *, const struct buf *, bool done,
-	    bool close);
+/*
+ * client_mail.c: messages to a worker's clients. From any thread.
+ */
+
+/* A new connection for this worker, whose the socket is from now on. From the
+ * first worker's thread. */
+void	client_post_accept(struct worker *, int fd, const struct addr *remote);
+/* Tells all workers that the pool's login failed, or succeeded for the first
+ * time (text NULL): their waiting clients hear it. */
+void	client_post_login(struct workers *, struct dbpool *,
+	    const char *sqlstate, const char *text);
+/* Delivers a cancel request to the worker that owns the key. `fd`, the
+ * requester's socket, is closed when the cancel is over. */
+void	client_post_cancel(struct workers *, uint64_t key, int fd);
+
+/* The client with this cancel key, or NULL. Worker's thread. */
+struct client *client_find_key(struct worker *, uint64_t key);
 
 /*
  * Between `since` and `now` time stood still (HOLD): time-outs of a client
@@ -160,8 +175,12 @@ void	client_enter(struct client *, enum client_state);
  * called when a time-out was changed. */
 void	client_arm(struct client *);
 void	client_on_deadline(struct deadline *);
-/* client_console.c: bytes of a console client. */
+/* client_console.c: bytes of a console client; Ctrl-C; it is closed while its
+ * command runs; the ParameterStatus messages that it is welcomed with. */
 void	client_console_data(struct client *, const char *bytes, size_t n);
+void	client_console_cancel(struct client *);
+void	client_console_gone(struct client *);
+void	client_console_welcome(struct buf *out);
 /*
  * The first thing after the welcome. `early` are bytes that came behind the
  * login, at most a lent buffer of them: a driver need not wait for
@@ -213,7 +232,6 @@ void	client_welcome(struct client *);
 const char *client_state_show(enum client_state);
 /* "C-0x...: db/user@addr:port " for log lines. Returns out. */
 char	*client_prefix(const struct client *, char *out, size_t size);
-#define CLIENT_PREFIX_MAX	320
 /* Logs one line with the prefix. */
 void	client_log(const struct client *, int level, const char *fmt, ...)
 	    PRINTF_LIKE(3, 4);

@@ -13,8 +13,8 @@
 #include "common/log.h"
 #include "common/wire.h"
 #include "pooler/authcache.h"
-#include "pooler/pooler.h"
 #include "pooler/server.h"
+#include "pooler/worker.h"
 
 /* ---- authentication ---- */
 
@@ -74,7 +74,7 @@ auth_step(struct client *c, enum auth_result r, struct buf *reply,
 		stream_recv_start(&c->stream);
 		return;
 	case AUTH_OK:
-		authcache_keep(c->worker->pooler->auth_cache,
+		authcache_keep(c->worker->shared->auth_cache,
 		    l->startup.user, &l->auth);
 		login_authenticated(c);
 		return;
@@ -113,7 +113,7 @@ method_of(int auth_type)
 void
 login_begin_auth(struct client *c)
 {
-	struct pooler	     *p = c->worker->pooler;
+	struct shared	     *p = c->worker->shared;
 	const struct options *o = worker_options(c->worker);
 	struct login	     *l = c->login;
 	const struct config_secret *s;
@@ -194,7 +194,7 @@ first_of(const char *a, const char *b)
 static struct dbpool *
 auth_pool(struct client *c, const struct config_db *conf, const char *auth_user)
 {
-	struct pooler	     *p = c->worker->pooler;
+	struct shared	     *p = c->worker->shared;
 	const struct options *o = worker_options(c->worker);
 	const char	     *name;
 	struct database	     *db;
@@ -239,7 +239,7 @@ auth_pool(struct client *c, const struct config_db *conf, const char *auth_user)
 bool
 login_begin_auth_query(struct client *c)
 {
-	struct pooler	     *p = c->worker->pooler;
+	struct shared	     *p = c->worker->shared;
 	const struct options *o = worker_options(c->worker);
 	struct login	     *l = c->login;
 	const struct config_db *conf;

@@ -1,15 +1,135 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A client of the admin console: simple queries, one at a time, that the
- * control thread runs (admin.h). Contract, section 13.1.
+ * control thread runs (console.h). Contract, section 13.1.
  */
 #include "common/base.h"
 #include "pooler/client.h"
 
+#include <string.h>
+
 #include "common/buf.h"
+#include "common/err.h"
 #include "common/wire.h"
-#include "pooler/admin.h"
-#include "pooler/pooler.h"
+#include "pooler/worker.h"
+
+void
+client_console_welcome(struct buf *out)
+{
+	static const char *const status[][2] = {
+		{ "pgbouncer.version", PGBOUNCER_COMPAT },
+		{ "server_version", PGBOUNCER_COMPAT "/bouncer" },
+		{ "client_encoding", "UTF8" },
+		{ "server_encoding", "UTF8" },
+		{ "DateStyle", "ISO" },
+		{ "TimeZone", "GMT" },
+		{ "standard_conforming_strings", "on" },
+		{ "is_superuser", "on" },
+	};
+	size_t	i;
+
+	for (i = 0; i < ARRAY_LEN(status); i++)
+		wire_put_parameter_status(out, status[i][0], status[i][1]);
+}
+
+static void
+answer(struct client *c, const struct buf *b, bool close)
+{
+	assert(c->state == CLIENT_COMMAND);
+	client_send(c, b);
+	client_enter(c, CLIENT_CONSOLE);
+	if (close) {
+		client_close(c, "close req");
+		return;
+	}
+	/* A driver may have sent its next command already. */
+	if (buf_len(c->console) > 0)
+		client_console_data(c, "", 0);
+	if (c->state == CLIENT_CONSOLE)
+		stream_recv_start(&c->stream);
+}
+
+/* ---- its command ---- */
+
+static void
+on_answer(struct loop_task *t)
+{
+	struct console_request *r = container_of(t, struct console_request,
+	    task);
+	struct client *c = r->client;
+
+	if (c != NULL) {
+		c->command = NULL;
+		answer(c, &r->answer, r->close);
+	}
+	buf_release(&r->answer);
+	free(r->sql);
+	free(r);
+}
+
+/* Sends the command to the control thread. 0 or ERR_NOMEM. */
+static int
+submit(struct client *c, const char *sql)
+{
+	struct console	       *console = &c->worker->shared->console;
+	struct pool_stats      *stats = &c->pool->stats[c->worker->id];
+	struct console_request *r = calloc(1, console->size);
+
+	assert(c->command == NULL);
+	if (r == NULL)
+		return ERR_NOMEM;
+	r->sql = strdup(sql);
+	if (r->sql == NULL) {
+		free(r);
+		return ERR_NOMEM;
+	}
+	stats_add(&stats->query_count, 1);
+	stats_add(&stats->xact_count, 1);
+	r->console = console;
+	r->home = &c->worker->loop;
+	r->answered = on_answer;
+	r->client = c;
+	r->client_id = c->id;
+	r->full_access = c->admin;
+	client_prefix(c, r->prefix, sizeof(r->prefix));
+	c->command = r;
+	r->task.fn = console->run;
+	loop_post(console->loop, &r->task);
+	return 0;
+}
+
+static void
+post_stop(struct client *c, bool gone)
+{
+	struct console	    *console = &c->worker->shared->console;
+	struct console_stop *s = calloc(1, sizeof(*s));
+
+	/* Without memory the command waits until its condition is met. */
+	if (s == NULL)
+		return;
+	s->console = console;
+	s->client_id = c->id;
+	s->gone = gone;
+	s->task.fn = console->stop;
+	loop_post(console->loop, &s->task);
+}
+
+void
+client_console_cancel(struct client *c)
+{
+	if (c->command != NULL)
+		post_stop(c, false);
+}
+
+void
+client_console_gone(struct client *c)
+{
+	if (c->command == NULL)
+		return;
+	c->command->client = NULL;
+	c->command = NULL;
+	post_stop(c, true);
+}
 
 void
 client_console_data(struct client *c, const char *bytes, size_t n)
@@ -59,32 +179,12 @@ client_console_data(struct client *c, const char *bytes, size_t n)
 		client_fail(c, "incomplete query");
 		return;
 	}
-	c->request_time = pooler_wall_clock();
+	c->request_time = loop_wall_clock();
 	stream_recv_stop(&c->stream);
 	client_enter(c, CLIENT_COMMAND);
-	if (admin_submit(c, sql) != 0) {
+	if (submit(c, sql) != 0) {
 		client_fail(c, "out of memory");
 		return;
 	}
 	buf_consume(c->console, WIRE_HEADER_LEN + h.body);
-}
-
-void
-client_console_answer(struct client *c, const struct buf *b, bool done,
-    bool close)
-{
-	assert(c->state == CLIENT_COMMAND);
-	client_send(c, b);
-	if (!done)
-		return;
-	client_enter(c, CLIENT_CONSOLE);
-	if (close) {
-		client_close(c, "close req");
-		return;
-	}
-	/* A driver may have sent its next command already. */
-	if (buf_len(c->console) > 0)
-		client_console_data(c, "", 0);
-	if (c->state == CLIENT_CONSOLE)
-		stream_recv_start(&c->stream);
 }

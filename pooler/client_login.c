@@ -12,7 +12,7 @@
 #include "common/log.h"
 #include "common/peer.h"
 #include "common/wire.h"
-#include "pooler/pooler.h"
+#include "pooler/worker.h"
 
 void
 client_login_begin(struct client *c)
@@ -28,7 +28,7 @@ client_login_begin(struct client *c)
 	l->client = c;
 	buf_init(&l->in, LOGIN_MAX);
 	c->login = l;
-	atomic_fetch_add(&c->worker->pooler->login_count, 1);
+	atomic_fetch_add(&c->worker->shared->login_count, 1);
 }
 
 void
@@ -53,7 +53,7 @@ client_login_free(struct client *c)
 	if (l == NULL)
 		return;
 	c->login = NULL;
-	atomic_fetch_sub(&c->worker->pooler->login_count, 1);
+	atomic_fetch_sub(&c->worker->shared->login_count, 1);
 	/* A pool thread may be at work on it: work_done() frees it then. */
 	if (l->work.request != NULL)
 		l->client = NULL;
@@ -135,7 +135,7 @@ is_one_too_many(const struct client *c)
 {
 	int max = worker_options(c->worker)->max_client_conn;
 
-	return pooler_clients(c->worker->pooler) > (unsigned)MAX(max, 0) &&
+	return workers_clients(c->worker->peers) > (unsigned)MAX(max, 0) &&
 	    strcmp(c->login->startup.database, CONFIG_ADMIN_DB) != 0;
 }
 
@@ -143,7 +143,7 @@ static void
 start_up(struct client *c, const struct wire_first *first, const char *body)
 {
 	const struct options *o = worker_options(c->worker);
-	struct pooler	     *p = c->worker->pooler;
+	struct shared	     *p = c->worker->shared;
 	struct startup	     *s = &c->login->startup;
 	struct buf	      b = { 0 };
 	struct err	      e = { 0 };
@@ -194,7 +194,7 @@ static void
 start_tls(struct client *c, struct lent *l, const char *bytes, size_t n)
 {
 	client_enter(c, CLIENT_TLS);
-	if (stream_start_tls(&c->stream, c->worker->pooler->client_tls, true,
+	if (stream_start_tls(&c->stream, c->worker->shared->client_tls, true,
 	    NULL) != 0) {
 		client_close(c, "failed to accept SSL");
 		return;
@@ -224,7 +224,7 @@ encryption_request(struct client *c, enum wire_first_kind kind)
 		return;
 	}
 	buf_clear(&l->in);
-	yes = ssl && c->worker->pooler->client_tls != NULL &&
+	yes = ssl && c->worker->shared->client_tls != NULL &&
 	    c->addr.family != AF_UNIX;
 	if (stream_send_copy(&c->stream, yes ? "S" : "N", 1) != 0) {
 		client_close(c, "failed to ack SSL");
@@ -237,7 +237,7 @@ encryption_request(struct client *c, enum wire_first_kind kind)
 static void
 cancel_request_packet(struct client *c, const char *body, size_t n)
 {
-	struct pooler  *p = c->worker->pooler;
+	struct workers *peers = c->worker->peers;
 	struct wire_key key;
 	uint64_t	value = 0;
 	size_t		i;
@@ -252,7 +252,7 @@ cancel_request_packet(struct client *c, const char *body, size_t n)
 	value |= (uint64_t)key.pid << 32;
 	fd = stream_take_fd(&c->stream);
 	client_close(c, NULL);
-	worker_post_cancel(p, value, fd);
+	client_post_cancel(peers, value, fd);
 }
 
 static void
@@ -279,7 +279,7 @@ first_packet(struct client *c, struct lent *lent)
 	if (buf_len(&l->in) == 0)
 		return;
 	if (buf_bytes(&l->in)[0] == WIRE_TLS_FIRST_BYTE &&
-	    !c->stream.tls_ready && c->worker->pooler->client_tls != NULL &&
+	    !c->stream.tls_ready && c->worker->shared->client_tls != NULL &&
 	    c->addr.family != AF_UNIX) {
 		struct buf early = l->in;
 

@@ -11,8 +11,8 @@
 
 #include "common/log.h"
 #include "common/wire.h"
-#include "pooler/pooler.h"
 #include "pooler/server.h"
+#include "pooler/worker.h"
 
 /* How many requests a client may be ahead of their answers. */
 #define AHEAD_MAX	65536
@@ -124,7 +124,7 @@ count_request(struct client *c)
 	}
 	if (c->query_start == 0) {
 		c->query_start = now;
-		c->request_time = pooler_wall_clock();
+		c->request_time = loop_wall_clock();
 		stats_add(&s->query_count, 1);
 		if (c->pool->times.query != 0 ||
 		    c->pool->times.transaction != 0)

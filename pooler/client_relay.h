@@ -15,7 +15,6 @@
 
 #include "common/base.h"
 #include "pooler/client.h"
-#include "pooler/pooler.h"
 #include "pooler/worker.h"
 
 /* Counted for the client's pool, by its worker. */

@@ -13,8 +13,8 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/wire.h"
-#include "pooler/pooler.h"
 #include "pooler/server.h"
+#include "pooler/worker.h"
 
 /* The longest Parse that is held whole; PostgreSQL's own limit is 1 GiB. */
 #define PARSE_MAX	((uint32_t)64 << 20)

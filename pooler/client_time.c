@@ -9,8 +9,8 @@
 #include "common/buf.h"
 #include "common/log.h"
 #include "common/wire.h"
-#include "pooler/pooler.h"
 #include "pooler/server.h"
+#include "pooler/worker.h"
 
 static uint64_t
 after(uint64_t since, uint64_t timeout)
@@ -194,7 +194,7 @@ client_on_deadline(struct deadline *d)
 	case CLIENT_WAITING:
 	case CLIENT_LINKING:
 	case CLIENT_IDLE:
-		if (atomic_load(&c->worker->pooler->holding)) {
+		if (atomic_load(&c->worker->shared->holding)) {
 			/* Time stands still for those who wait. */
 			if (deadline_set(&loop->deadlines, d,
 			    loop_now(loop) + 1000000) != 0)

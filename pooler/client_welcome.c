@@ -12,9 +12,8 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/wire.h"
-#include "pooler/admin.h"
-#include "pooler/pooler.h"
 #include "pooler/server.h"
+#include "pooler/worker.h"
 
 /* ---- the end: console or pool ---- */
 
@@ -48,7 +47,7 @@ passes(int before, int max)
 static bool
 enter_registry(struct client *c, struct database *db, const char *user)
 {
-	struct pooler *p = c->worker->pooler;
+	struct shared *p = c->worker->shared;
 	bool	exempt = db->admin && c->admin;
 	int	of_db, of_user;
 
@@ -84,7 +83,7 @@ listed(const struct opt_list *l, const char *name)
 void
 login_console(struct client *c, bool trusted)
 {
-	struct pooler	     *p = c->worker->pooler;
+	struct shared	     *p = c->worker->shared;
 	const struct options *o = worker_options(c->worker);
 	struct login	     *l = c->login;
 	const char	     *user = l->startup.user;
@@ -110,7 +109,7 @@ login_console(struct client *c, bool trusted)
 		client_fail(c, "no memory for pool");
 		return;
 	}
-	admin_console_welcome(&b);
+	client_console_welcome(&b);
 	for (i = 0; i < 8; i++)
 		bytes[i] = (unsigned char)(c->cancel_key >> (56 - 8 * i));
 	pid = (uint32_t)(c->cancel_key >> 32);
@@ -125,7 +124,7 @@ static void
 give_credentials(struct client *c, bool forced)
 {
 	struct dbpool *p = c->pool;
-	const struct config *conf = c->worker->pooler->config;
+	const struct config *conf = c->worker->shared->config;
 	const struct config_secret *s;
 	const char *secret = NULL;
 
@@ -148,7 +147,7 @@ give_credentials(struct client *c, bool forced)
 static void
 login_pool(struct client *c, struct database *db)
 {
-	struct pooler	 *p = c->worker->pooler;
+	struct shared	 *p = c->worker->shared;
 	struct login	 *l = c->login;
 	const char	 *forced = db->conf->opt.user;
 	struct user	 *u;
@@ -191,7 +190,7 @@ login_pool(struct client *c, struct database *db)
 void
 login_authenticated(struct client *c)
 {
-	struct pooler	*p = c->worker->pooler;
+	struct shared	*p = c->worker->shared;
 	struct login	*l = c->login;
 	struct database *db;
 	char		 text[256];
@@ -223,7 +222,7 @@ login_authenticated(struct client *c)
 static int
 put_tracked(struct client *c, struct buf *b)
 {
-	struct params_names *names = c->worker->pooler->names;
+	struct params_names *names = c->worker->shared->names;
 	struct welcome *w = &c->pool->welcome;
 	size_t	i;
 

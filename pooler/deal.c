@@ -32,3 +32,12 @@ deal_choose(const struct deal_load *l, uint32_t n)
 	}
 	return best;
 }
+
+void
+deal_forget(atomic_uint *fresh, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		atomic_fetch_sub(&fresh[i], (atomic_load(&fresh[i]) + 1) / 2);
+}

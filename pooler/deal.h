@@ -14,6 +14,8 @@
 #ifndef POOLER_DEAL_H
 #define POOLER_DEAL_H
 
+#include <stdatomic.h>
+
 #include "common/base.h"
 
 #define DEAL_BUSY	700
@@ -31,5 +33,9 @@ struct deal_load {
  * n > 0.
  */
 uint32_t deal_choose(const struct deal_load *, uint32_t n);
+
+/* The clients dealt lately are in the measured load by now, by and by: called
+ * each maintenance with the `fresh` counts of all n workers. Any thread. */
+void	deal_forget(atomic_uint *fresh, uint32_t n);
 
 #endif /* POOLER_DEAL_H */

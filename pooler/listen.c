@@ -22,7 +22,7 @@
 #include "common/poller.h"
 #include "pooler/addr.h"
 #include "pooler/options.h"
-#include "pooler/pooler.h"
+#include "pooler/worker.h"
 
 /* Connections accepted in one turn, so that signals have theirs. */
 #define ACCEPT_BATCH	64
@@ -37,7 +37,7 @@ struct listener {
 };
 
 struct listeners {
-	struct worker	*worker;	/* who accepts */
+	struct listen_owner *owner;
 	struct listener	*first;
 	struct deadline	 resume;	/* after a pause */
 	char		*unix_path;	/* of the file; NULL: none, abstract */
@@ -274,7 +274,7 @@ out:
 static void on_resume(struct deadline *);
 
 int
-listeners_new(struct pooler *p, const struct options *o,
+listeners_new(struct listen_owner *owner, const struct options *o,
     struct listeners **out, struct err *e)
 {
 	struct listeners *ls = calloc(1, sizeof(*ls));
@@ -283,7 +283,7 @@ listeners_new(struct pooler *p, const struct options *o,
 
 	if (ls == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	ls->worker = &p->workers[0];
+	ls->owner = owner;
 	ls->resume.fn = on_resume;
 	for (i = 0; i < o->listen_addr.n && r >= 0; i++) {
 		r = listen_on(ls, o, o->listen_addr.item[i], e);
@@ -342,7 +342,7 @@ static void
 stop_watching(struct listener *l)
 {
 	if (l->watched)
-		poller_watch_remove(l->all->worker->loop.poller,
+		poller_watch_remove(l->all->owner->worker->loop.poller,
 		    &l->watch);
 	l->watched = false;
 }
@@ -350,7 +350,7 @@ stop_watching(struct listener *l)
 static void
 pause_accepting(struct listeners *ls)
 {
-	struct loop *loop = &ls->worker->loop;
+	struct loop *loop = &ls->owner->worker->loop;
 	struct listener *l;
 
 	/* Without a deadline it would never accept again: keep spinning. */
@@ -372,7 +372,7 @@ is_passing(int errnum)
 static bool
 accept_one(struct listener *l)
 {
-	struct worker *w = l->all->worker;
+	struct listen_owner *owner = l->all->owner;
 	struct sockaddr_storage ss = { 0 };
 	socklen_t	len = sizeof(ss);
 	struct addr	addr;
@@ -392,11 +392,11 @@ accept_one(struct listener *l)
 	/* The kernel names no family for an unnamed Unix peer. */
 	ss.ss_family = l->family;
 	addr_from_sockaddr(&addr, (struct sockaddr *)&ss,
-	    w->pooler->port);
+	    owner->worker->shared->port);
 	if (l->family == AF_UNIX && peer_of_socket(fd, &peer) == 0)
 		addr.pid = peer.pid;
-	tune(fd, l->family, worker_options(w));
-	pooler_deal(w->pooler, fd, &addr);
+	tune(fd, l->family, worker_options(owner->worker));
+	owner->deal(owner, fd, &addr);
 	return true;
 }
 
@@ -422,7 +422,8 @@ watch_all(struct listeners *ls)
 		if (l->watch.fd < 0 || l->watched)
 			continue;
 		l->watch.fn = on_readable;
-		r = poller_watch_add(ls->worker->loop.poller, &l->watch);
+		r = poller_watch_add(ls->owner->worker->loop.poller,
+		    &l->watch);
 		if (r != 0)
 			return r;
 		l->watched = true;
@@ -485,6 +486,6 @@ listeners_free(struct listeners *ls)
 	if (ls->unix_path != NULL)
 		unlink(ls->unix_path);
 	free(ls->unix_path);
-	deadline_remove(&ls->worker->loop.deadlines, &ls->resume);
+	deadline_remove(&ls->owner->worker->loop.deadlines, &ls->resume);
 	free(ls);
 }

@@ -5,8 +5,8 @@
  * TCP sockets for listen_addr, and one Unix socket, `.s.PGSQL.<port>` in
  * unix_socket_dir ("@..." is an abstract one). One TCP address that cannot
  * be had is a warning, all of them, or the Unix socket, an error. Accepted
- * sockets are non-blocking, tuned as the tcp_* options say, and handed to
- * pooler_deal(). When descriptors or memory run out accepting pauses for
+ * sockets are non-blocking, tuned as the tcp_* options say, and handed to the
+ * owner. When descriptors or memory run out accepting pauses for
  * five seconds instead of spinning.
  *
  * The first worker accepts: it is the one that gets clients first (deal.h),
@@ -23,13 +23,22 @@
 struct err;
 struct listeners;
 struct options;
-struct pooler;
+struct addr;
+struct worker;
+
+/* Whose sockets they are; outlives them. */
+struct listen_owner {
+	struct worker	*worker;	/* the first one: who accepts */
+	/* A connection was accepted; owns the socket. */
+	void	       (*deal)(struct listen_owner *, int fd,
+			    const struct addr *remote);
+};
 
 /* True if somebody accepts connections on our Unix socket already. */
 bool	listen_unix_in_use(const struct options *);
 
 /* Binds and listens; logs a line for each. Texts: contract, 16.6. */
-int	listeners_new(struct pooler *, const struct options *,
+int	listeners_new(struct listen_owner *, const struct options *,
 	    struct listeners **out, struct err *e) MUST_CHECK;
 
 /* Accepts from now on, in the first worker's loop. */

@@ -94,14 +94,14 @@ serve(const struct arguments *a, struct config *config)
 	}
 	if (pooler_new(config, &a->source, &p, &e) != 0)
 		return fail_start(a, &e);
-	p->log_stderr = !a->quiet && !a->daemon;
-	if (process_pidfile_write(p->config->opt.pidfile, &e) != 0) {
+	p->control.log_stderr = !a->quiet && !a->daemon;
+	if (process_pidfile_write(p->control.shared.config->opt.pidfile, &e) != 0) {
 		pooler_free(p);
 		return fail_start(a, &e);
 	}
 	process_ready();
 	status = pooler_run(p);
-	process_pidfile_remove(p->config->opt.pidfile);
+	process_pidfile_remove(p->control.shared.config->opt.pidfile);
 	log_close();
 	pooler_free(p);
 	return status;

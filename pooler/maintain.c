@@ -8,60 +8,25 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "pooler/admin.h"
+#include "pooler/control.h"
+#include "pooler/deal.h"
 #include "pooler/pause.h"
-#include "pooler/pooler.h"
-#include "pooler/worker.h"
+#include "pooler/server.h"
 
 #define TICK_US		333000
 /* Kicks come in storms; they are answered together. */
 #define KICK_US		5000
 
 struct maintain {
-	struct pooler	*pooler;
+	struct control	*control;
+	struct admin	*admin;
 	struct deadline	 tick;
 	struct loop_task kick;
 	atomic_bool	 kicked;
 	uint64_t	 full_at;	/* when the next whole round is due */
-	uint64_t	 newer_at, older_at;	/* of the readings */
 };
 
 /* ---- pools ---- */
-
-/* Where a server that nobody waits for is to live: where clients are. */
-static uint32_t
-busiest_worker(struct pooler *p)
-{
-	uint32_t i, best = 0;
-
-	for (i = 1; i < p->n_workers; i++) {
-		if (atomic_load(&p->workers[i].n_clients) >
-		    atomic_load(&p->workers[best].n_clients))
-			best = i;
-	}
-	return best;
-}
-
-static void
-open_servers(struct pooler *p, struct dbpool *pool, bool fill)
-{
-	struct pool_order o;
-
-	for (;;) {
-		pool_maintain(&pool->core, fill, loop_now(&p->loop), &o);
-		if (!o.connect)
-			return;
-		if (o.from_reserve)
-			log_warning("taking connection from reserve_pool");
-		worker_post_connect(p, o.worker != POOL_NO_WORKER ? o.worker :
-		    busiest_worker(p), pool);
-	}
-}
-
-void
-maintain_pool(struct pooler *p, struct dbpool *pool)
-{
-	open_servers(p, pool, false);
-}
 
 /* min_pool_size is kept up for a forced user, or while there are clients. */
 static bool
@@ -77,7 +42,7 @@ wants_fill(struct dbpool *pool)
 
 /* The longest idle server of another pool that shares the limit goes. */
 static void
-take_place(struct pooler *p, struct dbpool *hungry, bool of_user)
+take_place(struct control *p, struct dbpool *hungry, bool of_user)
 {
 	struct pool_limit *limit = of_user ? hungry->core.user_limit :
 	    hungry->core.db_limit;
@@ -88,7 +53,7 @@ take_place(struct pooler *p, struct dbpool *hungry, bool of_user)
 
 	if (limit->max == 0 || atomic_load(&limit->used) < limit->max)
 		return;
-	LIST_FOREACH(n, tmp, &p->registry.pools) {
+	LIST_FOREACH(n, tmp, &p->shared.registry.pools) {
 		struct dbpool *other = container_of(n, struct dbpool,
 		    list_node);
 		uint32_t w = 0;
@@ -105,7 +70,7 @@ take_place(struct pooler *p, struct dbpool *hungry, bool of_user)
 		}
 	}
 	if (victim != NULL)
-		worker_post_evict(p, worker, victim, of_user ?
+		server_post_evict(&p->workers, worker, victim, of_user ?
 		    "evicted for max_user_connections" :
 		    "evicted for max_db_connections");
 }
@@ -123,7 +88,7 @@ is_starved(struct dbpool *pool)
 
 /* After pool_size was lowered, or the reserve is no longer needed. */
 static void
-shrink(struct pooler *p, struct dbpool *pool)
+shrink(struct control *p, struct dbpool *pool)
 {
 	int	 size = pool->core.set.size;
 	uint64_t oldest;
@@ -133,22 +98,23 @@ shrink(struct pooler *p, struct dbpool *pool)
 	    pool_waiting(&pool->core, &oldest) > 0)
 		return;
 	if (pool_oldest_idle(&pool->core, &worker) != UINT64_MAX)
-		worker_post_evict(p, worker, pool,
+		server_post_evict(&p->workers, worker, pool,
 		    "too many servers in the pool");
 }
 
 static void
-look_after_pools(struct pooler *p, bool tick)
+look_after_pools(struct control *p, bool tick)
 {
 	struct list_node *n, *tmp;
 
-	pthread_mutex_lock(&p->registry.lock);
-	LIST_FOREACH(n, tmp, &p->registry.pools) {
+	pthread_mutex_lock(&p->shared.registry.lock);
+	LIST_FOREACH(n, tmp, &p->shared.registry.pools) {
 		struct dbpool *pool = container_of(n, struct dbpool, list_node);
 
 		if (pool->db->admin || pool->db->conf == NULL)
 			continue;
-		open_servers(p, pool, tick && wants_fill(pool));
+		server_open_wanted(&p->workers, pool,
+		    tick && wants_fill(pool), loop_now(&p->loop));
 		if (is_starved(pool)) {
 			take_place(p, pool, false);
 			take_place(p, pool, true);
@@ -156,7 +122,7 @@ look_after_pools(struct pooler *p, bool tick)
 		if (tick)
 			shrink(p, pool);
 	}
-	pthread_mutex_unlock(&p->registry.lock);
+	pthread_mutex_unlock(&p->shared.registry.lock);
 }
 
 /*
@@ -164,13 +130,13 @@ look_after_pools(struct pooler *p, bool tick)
  * with the password of their entry.
  */
 static void
-make_forced_pool(struct pooler *p, struct database *db, const char *name)
+make_forced_pool(struct control *p, struct database *db, const char *name)
 {
-	const struct config_secret *s = config_find_secret(p->config, name);
+	const struct config_secret *s = config_find_secret(p->shared.config, name);
 	const char    *secret = db->conf->opt.password;
-	struct user   *u = registry_user(&p->registry, name);
+	struct user   *u = registry_user(&p->shared.registry, name);
 	struct dbpool *pool = u == NULL ? NULL :
-	    registry_pool(&p->registry, db, u);
+	    registry_pool(&p->shared.registry, db, u);
 
 	if (pool == NULL)
 		return;
@@ -185,9 +151,9 @@ make_forced_pool(struct pooler *p, struct database *db, const char *name)
 }
 
 static void
-make_forced_pools(struct pooler *p)
+make_forced_pools(struct control *p)
 {
-	const struct config *c = p->config;
+	const struct config *c = p->shared.config;
 	size_t	i;
 
 	for (i = 0; i < c->n_dbs; i++) {
@@ -196,34 +162,13 @@ make_forced_pools(struct pooler *p)
 
 		if (conf->opt.user == NULL || config_min_pool_size(c, conf) == 0)
 			continue;
-		db = registry_find_database(&p->registry, conf->name);
+		db = registry_find_database(&p->shared.registry, conf->name);
 		if (db != NULL)
 			make_forced_pool(p, db, conf->opt.user);
 	}
 }
 
 /* ---- statistics ---- */
-
-void
-maintain_read(struct pooler *p, struct database *db, struct stats_sum *out)
-{
-	struct list_node *n, *tmp;
-	uint32_t i;
-
-	*out = db->retired;
-	LIST_FOREACH(n, tmp, &db->pools) {
-		struct dbpool *pool = container_of(n, struct dbpool, db_node);
-
-		for (i = 0; i < p->n_workers; i++)
-			stats_sum_add(out, &pool->stats[i]);
-	}
-}
-
-uint64_t
-maintain_older_at(const struct maintain *m)
-{
-	return m->older_at;
-}
 
 static void
 log_stats(const struct stats_sum *a)
@@ -239,49 +184,34 @@ log_stats(const struct stats_sum *a)
 }
 
 static void
-read_stats(struct maintain *m)
+read_stats(struct control *p)
 {
-	struct pooler	 *p = m->pooler;
-	struct stats_sum  now = { 0 }, then = { 0 }, average;
-	struct list_node *n, *tmp;
-	uint64_t	  at = loop_now(&p->loop);
+	struct stats_sum average;
 
-	pthread_mutex_lock(&p->registry.lock);
-	LIST_FOREACH(n, tmp, &p->registry.databases) {
-		struct database *db = container_of(n, struct database,
-		    list_node);
-
-		db->older = db->newer;
-		maintain_read(p, db, &db->newer);
-		stats_sum_plus(&now, &db->newer);
-		stats_sum_plus(&then, &db->older);
-	}
-	pthread_mutex_unlock(&p->registry.lock);
-	stats_average(&average, &now, &then, at - m->newer_at);
-	m->older_at = m->newer_at;
-	m->newer_at = at;
-	if (p->config->opt.log_stats)
+	readings_take(&p->readings, &p->shared.registry, loop_now(&p->loop),
+	    &average);
+	if (p->shared.config->opt.log_stats)
 		log_stats(&average);
 }
 
 /* ---- the rest ---- */
 
 static void
-sweep(struct pooler *p)
+sweep(struct control *p)
 {
-	if (!registry_has_garbage(&p->registry, loop_now(&p->loop)))
+	if (!registry_has_garbage(&p->shared.registry, loop_now(&p->loop)))
 		return;
-	workers_stop(p);
-	registry_sweep(&p->registry, loop_now(&p->loop));
-	workers_go(p);
+	workers_stop(&p->workers);
+	registry_sweep(&p->shared.registry, loop_now(&p->loop));
+	workers_go(&p->workers);
 }
 
 static void
-check_end(struct pooler *p)
+check_end(struct control *p)
 {
-	switch ((enum shutdown_mode)atomic_load(&p->shutdown)) {
+	switch ((enum shutdown_mode)atomic_load(&p->shared.shutdown)) {
 	case SHUTDOWN_WAIT_FOR_CLIENTS:
-		if (pooler_clients(p) > 0)
+		if (workers_clients(&p->workers) > 0)
 			return;
 		log_info("client connections dropped, exiting");
 		break;
@@ -294,34 +224,34 @@ check_end(struct pooler *p)
 	case SHUTDOWN_IMMEDIATE:
 		return;
 	}
-	pooler_shutdown(p, SHUTDOWN_IMMEDIATE);
+	pause_shutdown(p, SHUTDOWN_IMMEDIATE);
 }
 
 static void
 look_after(struct maintain *m, bool tick)
 {
-	struct pooler *p = m->pooler;
-	uint64_t period = (uint64_t)p->config->opt.stats_period * 1000000;
+	struct control *p = m->control;
+	uint64_t period = (uint64_t)p->shared.config->opt.stats_period * 1000000;
 
 	if (tick) {
 		make_forced_pools(p);
-		pooler_forget_dealt(p);
+		deal_forget(p->dealt, p->workers.n);
 	}
 	look_after_pools(p, tick);
 	pause_check(p);
 	if (tick) {
 		sweep(p);
-		if (loop_now(&p->loop) - m->newer_at >= period)
-			read_stats(m);
+		if (loop_now(&p->loop) - p->readings.newer_at >= period)
+			read_stats(p);
 	}
-	admin_check(p->admin);
+	admin_check(m->admin);
 	check_end(p);
 }
 
 static void
 arm(struct maintain *m, uint64_t after)
 {
-	struct loop *l = &m->pooler->loop;
+	struct loop *l = &m->control->loop;
 
 	if (deadline_set(&l->deadlines, &m->tick, loop_now(l) + after) != 0)
 		log_error("out of memory: maintenance stops");
@@ -331,7 +261,7 @@ static void
 on_tick(struct deadline *d)
 {
 	struct maintain *m = container_of(d, struct maintain, tick);
-	uint64_t now = loop_now(&m->pooler->loop);
+	uint64_t now = loop_now(&m->control->loop);
 	bool	 full = now >= m->full_at;
 
 	/* Cleared before looking: a kick after this line comes again. */
@@ -348,31 +278,37 @@ on_kick(struct loop_task *t)
 	arm(container_of(t, struct maintain, kick), KICK_US);
 }
 
-void
-maintain_kick(struct maintain *m)
+/* See shared_kick(). Any thread. */
+static void
+on_kicked(void *arg)
 {
+	struct maintain *m = arg;
+
 	if (!atomic_exchange(&m->kicked, true))
-		loop_post(&m->pooler->loop, &m->kick);
+		loop_post(&m->control->loop, &m->kick);
 }
 
 struct maintain *
-maintain_new(struct pooler *p)
+maintain_new(struct control *p, struct admin *a)
 {
 	struct maintain *m = calloc(1, sizeof(*m));
 
 	if (m == NULL)
 		return NULL;
-	m->pooler = p;
+	m->control = p;
+	m->admin = a;
 	m->tick.fn = on_tick;
 	m->kick.fn = on_kick;
-	m->newer_at = m->older_at = loop_clock();
+	p->readings.newer_at = p->readings.older_at = loop_clock();
+	p->shared.kick = on_kicked;
+	p->shared.kick_arg = m;
 	return m;
 }
 
 int
 maintain_start(struct maintain *m, struct err *e)
 {
-	struct loop *l = &m->pooler->loop;
+	struct loop *l = &m->control->loop;
 
 	if (deadline_set(&l->deadlines, &m->tick, loop_now(l) + 1) != 0)
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -384,6 +320,6 @@ maintain_free(struct maintain *m)
 {
 	if (m == NULL)
 		return;
-	deadline_remove(&m->pooler->loop.deadlines, &m->tick);
+	deadline_remove(&m->control->loop.deadlines, &m->tick);
 	free(m);
 }

@@ -4,15 +4,15 @@
 
 #include "common/log.h"
 #include "pooler/client.h"
-#include "pooler/maintain.h"
-#include "pooler/pooler.h"
+#include "pooler/control.h"
+#include "pooler/listen.h"
 #include "pooler/server.h"
 #include "pooler/walk.h"
 
 static bool
-ends_servers(struct pooler *p)
+ends_servers(struct control *p)
 {
-	return atomic_load(&p->shutdown) == SHUTDOWN_WAIT_FOR_SERVERS;
+	return atomic_load(&p->shared.shutdown) == SHUTDOWN_WAIT_FOR_SERVERS;
 }
 
 /* ---- holding and letting go ---- */
@@ -30,9 +30,9 @@ close_idle(struct server *s, void *arg)
 }
 
 void
-pause_apply(struct pooler *p)
+pause_apply(struct control *p)
 {
-	bool	all = atomic_load(&p->paused) || atomic_load(&p->holding) ||
+	bool	all = atomic_load(&p->shared.paused) || atomic_load(&p->shared.holding) ||
 	    ends_servers(p);
 	bool	any = all;
 	struct walk_servers walk = { .match = is_idle_and_held,
@@ -40,65 +40,66 @@ pause_apply(struct pooler *p)
 	    "server shutting down" : "pause mode") };
 	struct list_node *n, *tmp;
 
-	pthread_mutex_lock(&p->registry.lock);
-	atomic_store(&p->registry.held, all);
-	LIST_FOREACH(n, tmp, &p->registry.pools) {
+	pthread_mutex_lock(&p->shared.registry.lock);
+	atomic_store(&p->shared.registry.held, all);
+	LIST_FOREACH(n, tmp, &p->shared.registry.pools) {
 		struct dbpool *pool = container_of(n, struct dbpool, list_node);
 		bool	held = !pool->db->admin &&
 		    (all || atomic_load(&pool->db->paused));
 
 		any = any || held;
 		if (atomic_exchange(&pool->core.held, held) && !held) {
-			maintain_pool(p, pool);
-			worker_post_serve(p, pool);
+			server_open_wanted(&p->workers, pool, false,
+			    loop_now(&p->loop));
+			server_post_serve(&p->workers, pool);
 		}
 	}
-	pthread_mutex_unlock(&p->registry.lock);
+	pthread_mutex_unlock(&p->shared.registry.lock);
 	if (any)
-		workers_call(p, walk_servers, &walk);
+		workers_call(&p->workers, walk_servers, &walk);
 }
 
 void
-pause_all(struct pooler *p)
+pause_all(struct control *p)
 {
-	atomic_store(&p->paused, true);
+	atomic_store(&p->shared.paused, true);
 	pause_apply(p);
 }
 
 void
-pause_resume_all(struct pooler *p)
+pause_resume_all(struct control *p)
 {
-	atomic_store(&p->paused, false);
+	atomic_store(&p->shared.paused, false);
 	pause_apply(p);
 }
 
 bool
-pause_is_done(struct pooler *p, const struct database *db)
+pause_is_done(struct control *p, const struct database *db)
 {
 	struct list_node *n, *tmp;
 	bool	done = true;
 
-	pthread_mutex_lock(&p->registry.lock);
-	LIST_FOREACH(n, tmp, &p->registry.pools) {
+	pthread_mutex_lock(&p->shared.registry.lock);
+	LIST_FOREACH(n, tmp, &p->shared.registry.pools) {
 		struct dbpool *pool = container_of(n, struct dbpool, list_node);
 
 		if ((db == NULL || pool->db == db) &&
 		    pool_all_servers(&pool->core) > 0)
 			done = false;
 	}
-	pthread_mutex_unlock(&p->registry.lock);
+	pthread_mutex_unlock(&p->shared.registry.lock);
 	return done;
 }
 
 /* ---- hold ---- */
 
 void
-pause_hold(struct pooler *p, uint64_t deadline)
+pause_hold(struct control *p, uint64_t deadline)
 {
 	uint64_t now = loop_now(&p->loop);
-	int64_t	 timeout = p->config->opt.hold_timeout;
+	int64_t	 timeout = p->shared.config->opt.hold_timeout;
 
-	if (!atomic_exchange(&p->holding, true))
+	if (!atomic_exchange(&p->shared.holding, true))
 		p->hold.since = now;
 	/* Who says HOLD again is alive: those who wait may wait on. */
 	p->hold.failing = false;
@@ -108,22 +109,22 @@ pause_hold(struct pooler *p, uint64_t deadline)
 }
 
 void
-pause_release(struct pooler *p)
+pause_release(struct control *p)
 {
 	uint64_t now = loop_now(&p->loop);
 	uint32_t i;
 
 	/* The clients' time-outs go on where they stood. */
-	workers_stop(p);
-	for (i = 0; i < p->n_workers; i++) {
+	workers_stop(&p->workers);
+	for (i = 0; i < p->workers.n; i++) {
 		struct list_node *n, *tmp;
 
-		LIST_FOREACH(n, tmp, &p->workers[i].clients)
+		LIST_FOREACH(n, tmp, &p->workers.all[i].clients)
 			client_time_stood(container_of(n, struct client, node),
 			    p->hold.since, now);
 	}
-	atomic_store(&p->holding, false);
-	workers_go(p);
+	atomic_store(&p->shared.holding, false);
+	workers_go(&p->workers);
 	p->hold = (struct hold){ 0 };
 	pause_apply(p);
 }
@@ -151,7 +152,7 @@ waits(const struct client *c, void *arg UNUSED)
 static void
 fail_waiting(struct client *c, void *arg)
 {
-	struct pooler *p = arg;
+	struct control *p = arg;
 
 	if (ends_servers(p))
 		client_fail(c, "server shutting down");
@@ -161,7 +162,7 @@ fail_waiting(struct client *c, void *arg)
 }
 
 void
-pause_check(struct pooler *p)
+pause_check(struct control *p)
 {
 	uint64_t now = loop_now(&p->loop);
 	struct walk_clients end = { .match = has_server,
@@ -169,10 +170,10 @@ pause_check(struct pooler *p)
 	struct walk_clients fail = { .match = waits, .act = fail_waiting,
 	    .arg = p };
 
-	if (atomic_load(&p->holding)) {
+	if (atomic_load(&p->shared.holding)) {
 		if (p->hold.end_xacts_at != 0 && now >= p->hold.end_xacts_at &&
 		    !pause_is_done(p, NULL))
-			workers_call(p, walk_clients, &end);
+			workers_call(&p->workers, walk_clients, &end);
 		if (p->hold.fail_at != 0 && now >= p->hold.fail_at) {
 			if (!p->hold.failing)
 				log_error("HOLD for longer than hold_timeout: "
@@ -182,5 +183,29 @@ pause_check(struct pooler *p)
 		}
 	}
 	if (p->hold.failing || ends_servers(p))
-		workers_call(p, walk_clients, &fail);
+		workers_call(&p->workers, walk_clients, &fail);
+}
+
+/* ---- the end ---- */
+
+static void
+close_tcp(struct worker *w UNUSED, void *arg)
+{
+	listeners_close_tcp(arg);
+}
+
+void
+pause_shutdown(struct control *p, enum shutdown_mode mode)
+{
+	if ((int)mode <= atomic_load(&p->shared.shutdown))
+		return;
+	atomic_store(&p->shared.shutdown, mode);
+	if (mode == SHUTDOWN_IMMEDIATE) {
+		loop_stop(&p->loop);
+		return;
+	}
+	worker_call(&p->workers.all[0], close_tcp, p->listeners);
+	if (mode == SHUTDOWN_WAIT_FOR_SERVERS)
+		pause_apply(p);
+	shared_kick(&p->shared);
 }

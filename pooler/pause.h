@@ -15,29 +15,34 @@
 #define POOLER_PAUSE_H
 
 #include "common/base.h"
+#include "pooler/shared.h"
 
 struct database;
-struct pooler;
+struct control;
 
 /* Makes every pool follow the switches: holds, or lets go and serves. */
-void	pause_apply(struct pooler *);
+void	pause_apply(struct control *);
 
 /* PAUSE and RESUME of everything. */
-void	pause_all(struct pooler *);
-void	pause_resume_all(struct pooler *);
+void	pause_all(struct control *);
+void	pause_resume_all(struct control *);
 
 /* True when no server is left of those that are to go: of one database, or
  * (NULL) of all. */
-bool	pause_is_done(struct pooler *, const struct database *);
+bool	pause_is_done(struct control *, const struct database *);
 
 /* HOLD: transactions may go on for `deadline` microseconds. While it lasts
  * a second HOLD sets a new deadline and begins hold_timeout anew: whoever
  * holds for long repeats it, and only its death fails the clients. */
-void	pause_hold(struct pooler *, uint64_t deadline);
-void	pause_release(struct pooler *);
+void	pause_hold(struct control *, uint64_t deadline);
+void	pause_release(struct control *);
 
 /* What is due: ends transactions after the deadline of HOLD, fails waiting
  * clients after hold_timeout or while servers are waited for at the end. */
-void	pause_check(struct pooler *);
+void	pause_check(struct control *);
+
+/* Begins to end the process, or ends it at once. Asked again, a later mode
+ * replaces an earlier one only if it is stricter. */
+void	pause_shutdown(struct control *, enum shutdown_mode);
 
 #endif /* POOLER_PAUSE_H */

@@ -5,7 +5,6 @@
 #include <gnu/libc-version.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/err.h"
@@ -14,88 +13,69 @@
 #include "common/tls.h"
 #include "pooler/admin.h"
 #include "pooler/authcache.h"
+#include "pooler/client.h"
 #include "pooler/deal.h"
 #include "pooler/listen.h"
 #include "pooler/maintain.h"
 #include "pooler/params.h"
-#include "pooler/pause.h"
 #include "pooler/process.h"
 #include "pooler/reload.h"
 #include "pooler/server.h"
+#include "pooler/server_cancel.h"
 #include "pooler/signals.h"
+#include "pooler/version.h"
 
 /* The first byte of a cancel key is the worker's number. */
 #define MAX_WORKERS	256
 #define AUTH_CACHE_MAX	10000
 
-/* ---- small services for all threads ---- */
+/* ---- what workers and listeners are told ---- */
 
-uint64_t
-pooler_next_id(struct pooler *p)
+static void
+close_all(struct worker *w)
 {
-	return atomic_fetch_add(&p->next_id, 1) + 1;
+	struct list_node *n, *tmp;
+
+	LIST_FOREACH(n, tmp, &w->clients)
+		client_close(container_of(n, struct client, node), NULL);
+	while ((n = list_first(&w->cancels)) != NULL)
+		cancel_end(container_of(n, struct cancel, node));
+	while ((n = list_first(&w->servers)) != NULL)
+		server_close(container_of(n, struct server, node), NULL);
 }
 
-uint64_t
-pooler_wall_clock(void)
+static const struct worker_hooks worker_hooks = {
+	.client_size = sizeof(struct client),
+	.cancel_size = sizeof(struct cancel),
+	.leave = server_leave_all,
+	.close_all = close_all,
+};
+
+/* A connection was accepted: gives it to a worker. */
+static void
+deal(struct listen_owner *owner, int fd, const struct addr *remote)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-void
-pooler_kick(struct pooler *p)
-{
-	maintain_kick(p->maintain);
-}
-
-unsigned
-pooler_clients(struct pooler *p)
-{
-	unsigned n = 0;
-	uint32_t i;
-
-	for (i = 0; i < p->n_workers; i++)
-		n += atomic_load(&p->workers[i].n_clients);
-	return n;
-}
-
-/* ---- dealing clients out ---- */
-
-void
-pooler_deal(struct pooler *p, int fd, const struct addr *remote)
-{
+	struct control *p = &container_of(owner, struct pooler,
+	    listen_owner)->control;
 	struct deal_load loads[MAX_WORKERS];
-	uint64_t clock = loop_now(&p->workers[0].loop);
+	uint64_t clock = loop_now(&p->workers.all[0].loop);
 	uint32_t i;
 
-	for (i = 0; i < p->n_workers; i++) {
-		struct worker *w = &p->workers[i];
+	for (i = 0; i < p->workers.n; i++) {
+		struct worker *w = &p->workers.all[i];
 
 		loads[i] = (struct deal_load){ worker_load(w, clock),
 		    atomic_load(&p->dealt[i]), atomic_load(&w->n_clients) };
 	}
-	i = deal_choose(loads, p->n_workers);
+	i = deal_choose(loads, p->workers.n);
 	atomic_fetch_add(&p->dealt[i], 1);
-	worker_accept(&p->workers[i], fd, remote);
-}
-
-void
-pooler_forget_dealt(struct pooler *p)
-{
-	uint32_t i;
-
-	for (i = 0; i < p->n_workers; i++)
-		atomic_fetch_sub(&p->dealt[i],
-		    (atomic_load(&p->dealt[i]) + 1) / 2);
+	client_post_accept(&p->workers.all[i], fd, remote);
 }
 
 /* ---- birth ---- */
 
 static int
-make_names(struct pooler *p, const struct options *o, struct err *e)
+make_names(struct control *p, const struct options *o, struct err *e)
 {
 	/* Tracked always: contract, section 8.4. */
 	static const char *const always[] = { "client_encoding", "DateStyle",
@@ -103,13 +83,13 @@ make_names(struct pooler *p, const struct options *o, struct err *e)
 	size_t	i;
 	int	r = 0;
 
-	p->names = params_names_new();
-	if (p->names == NULL)
+	p->shared.names = params_names_new();
+	if (p->shared.names == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	for (i = 0; i < ARRAY_LEN(always) && r == 0; i++)
-		r = params_names_add(p->names, always[i]);
+		r = params_names_add(p->shared.names, always[i]);
 	for (i = 0; i < o->track_extra_parameters.n && r == 0; i++)
-		r = params_names_add(p->names,
+		r = params_names_add(p->shared.names,
 		    o->track_extra_parameters.item[i]);
 	if (r != 0)
 		err_set(e, r, "failed to parse track_extra_parameters in "
@@ -132,18 +112,18 @@ count_workers(const struct options *o)
  * control thread has epoll always: it has little to do.
  */
 static int
-choose_io(struct pooler *p, const struct options *o, struct err *e)
+choose_io(const struct options *o, enum poller_io *io, struct err *e)
 {
 	struct poller *probe;
 	int	r;
 
-	p->io = POLLER_EPOLL;
+	*io = POLLER_EPOLL;
 	if (o->io_backend == IO_BACKEND_EPOLL)
 		return 0;
 	r = poller_new(POLLER_URING, &probe);
 	if (r == 0) {
 		poller_free(probe);
-		p->io = POLLER_URING;
+		*io = POLLER_URING;
 		return 0;
 	}
 	if (o->io_backend == IO_BACKEND_AUTO) {
@@ -159,78 +139,83 @@ choose_io(struct pooler *p, const struct options *o, struct err *e)
 }
 
 static int
-make_workers(struct pooler *p, uint32_t n, struct err *e)
+make_workers(struct control *p, uint32_t n, struct err *e)
 {
-	uint32_t i;
-	int	r = choose_io(p, &p->config->opt, e);
+	enum poller_io io;
+	int	r = choose_io(&p->shared.config->opt, &io, e);
 
 	if (r != 0)
 		return r;
-	p->workers = calloc(n, sizeof(*p->workers));
 	p->dealt = calloc(n, sizeof(*p->dealt));
-	if (p->workers == NULL || p->dealt == NULL)
+	if (p->dealt == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	for (i = 0; i < n; i++) {
-		r = worker_init(&p->workers[i], p, i, e);
-		if (r != 0)
-			return r;
-		p->n_workers++;
-	}
-	return 0;
+	return workers_init(&p->workers, n, io, &p->shared, &worker_hooks, e);
 }
 
 static int
-make_console_pool(struct pooler *p, struct err *e)
+make_console_pool(struct control *p, struct err *e)
 {
-	struct user *u = registry_user(&p->registry, CONFIG_ADMIN_DB);
+	struct user *u = registry_user(&p->shared.registry, CONFIG_ADMIN_DB);
 
 	p->console_pool = u == NULL ? NULL :
-	    registry_pool(&p->registry, p->registry.admin, u);
+	    registry_pool(&p->shared.registry, p->shared.registry.admin, u);
 	return p->console_pool != NULL ? 0 :
 	    err_set(e, ERR_NOMEM, "out of memory");
 }
 
 static int
-make_secrets(struct pooler *p, struct err *e)
+make_secrets(struct shared *sh, struct err *e)
 {
-	if (random_fill(&p->prepared_seed, sizeof(p->prepared_seed)) != 0 ||
-	    random_fill(p->mock_key, sizeof(p->mock_key)) != 0)
+	if (random_fill(&sh->prepared_seed, sizeof(sh->prepared_seed)) != 0 ||
+	    random_fill(sh->mock_key, sizeof(sh->mock_key)) != 0)
 		return err_set(e, ERR_SYS, "no random numbers");
-	p->auth_cache = authcache_new(AUTH_CACHE_MAX);
-	p->maintain = maintain_new(p);
-	p->admin = admin_new(p);
-	if (p->auth_cache == NULL || p->maintain == NULL || p->admin == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	return 0;
+	sh->auth_cache = authcache_new(AUTH_CACHE_MAX);
+	return sh->auth_cache != NULL ? 0 :
+	    err_set(e, ERR_NOMEM, "out of memory");
+}
+
+/* What the control thread does beside accepting. */
+static int
+make_duties(struct pooler *p, struct err *e)
+{
+	p->admin = admin_new(&p->control);
+	p->maintain = maintain_new(&p->control, p->admin);
+	return p->maintain != NULL && p->admin != NULL ? 0 :
+	    err_set(e, ERR_NOMEM, "out of memory");
 }
 
 static int
 fill(struct pooler *p, struct err *e)
 {
-	const struct options *o = &p->config->opt;
+	struct control	*k = &p->control;
+	struct shared	*sh = &k->shared;
+	const struct options *o = &sh->config->opt;
 	uint32_t n = count_workers(o);
 	int	 r;
 
-	p->port = (uint16_t)o->listen_port;
-	r = reload_tls(o, &p->client_tls, &p->server_tls, e);
+	sh->port = (uint16_t)o->listen_port;
+	r = reload_tls(o, &sh->client_tls, &sh->server_tls, e);
 	if (r == 0)
-		r = make_names(p, o, e);
+		r = make_names(k, o, e);
 	if (r == 0)
-		r = registry_init(&p->registry, n, p->names, e);
+		r = registry_init(&sh->registry, n, sh->names, e);
 	if (r == 0) {
 		p->registry_ready = true;
-		r = registry_apply(&p->registry, p->config, e);
+		r = registry_apply(&sh->registry, sh->config, e);
 	}
 	if (r == 0)
-		r = make_console_pool(p, e);
+		r = make_console_pool(k, e);
 	if (r == 0)
-		r = make_secrets(p, e);
+		r = make_secrets(sh, e);
 	if (r == 0)
-		r = make_workers(p, n, e);
+		r = make_duties(p, e);
 	if (r == 0)
-		r = signals_new(p, &p->signals, e);
+		r = make_workers(k, n, e);
 	if (r == 0)
-		r = listeners_new(p, o, &p->listeners, e);
+		r = signals_new(k, &p->signals, e);
+	p->listen_owner.worker = k->workers.all;
+	if (r == 0)
+		r = listeners_new(&p->listen_owner, o, &k->listeners, e);
 	return r;
 }
 
@@ -238,25 +223,27 @@ int
 pooler_new(struct config *config, const struct config_source *source,
     struct pooler **out, struct err *e)
 {
-	struct pooler *p = calloc(1, sizeof(*p));
+	struct pooler  *p = calloc(1, sizeof(*p));
+	struct control *k;
 	int	r;
 
 	if (p == NULL) {
 		config_free(config);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
-	r = loop_init(&p->loop, POLLER_EPOLL, e);
+	k = &p->control;
+	r = loop_init(&k->loop, POLLER_EPOLL, e);
 	if (r != 0) {
 		config_free(config);
 		free(p);
 		return r;
 	}
-	p->config = config;
-	p->source = *source;
-	pthread_mutex_init(&p->slab_lock, NULL);
-	pthread_mutex_init(&p->stop_lock, NULL);
-	pthread_cond_init(&p->stop_cond, NULL);
-	slab_init(&p->servers_slab, "server_cache", sizeof(struct server), 0);
+	k->shared.config = config;
+	k->source = *source;
+	p->listen_owner = (struct listen_owner){ .deal = deal };
+	pthread_mutex_init(&k->shared.slab_lock, NULL);
+	slab_init(&k->shared.servers_slab, "server_cache",
+	    sizeof(struct server), 0);
 	r = fill(p, e);
 	if (r != 0) {
 		pooler_free(p);
@@ -269,40 +256,33 @@ pooler_new(struct config *config, const struct config_source *source,
 /* ---- life ---- */
 
 static void
-log_start(struct pooler *p)
+log_start(const struct control *p)
 {
-	log_info("process up: " ADMIN_VERSION ", libuv %s (%s), adns: "
+	log_info("process up: " POOLER_VERSION ", libuv %s (%s), adns: "
 	    "libc-%s, tls: %s, worker threads: %u", loop_library(),
-	    poller_name(p->workers[0].loop.poller), gnu_get_libc_version(),
-	    tls_library(), p->n_workers);
+	    poller_name(p->workers.all[0].loop.poller), gnu_get_libc_version(),
+	    tls_library(), p->workers.n);
 }
 
 static int
 start(struct pooler *p, struct err *e)
 {
-	int	r = listeners_start(p->listeners, e);
+	int	r = listeners_start(p->control.listeners, e);
 
 	if (r == 0)
 		r = maintain_start(p->maintain, e);
-	while (r == 0 && p->started < p->n_workers) {
-		r = worker_start(&p->workers[p->started], e);
-		if (r == 0)
-			p->started++;
-	}
+	if (r == 0)
+		r = workers_start(&p->control.workers, e);
 	return r;
 }
 
 static void
-close_tcp(struct worker *w, void *arg UNUSED)
+stop_listening(struct worker *w UNUSED, void *arg)
 {
-	listeners_close_tcp(w->pooler->listeners);
-}
+	struct control *k = arg;
 
-static void
-close_all(struct worker *w, void *arg UNUSED)
-{
-	listeners_free(w->pooler->listeners);
-	w->pooler->listeners = NULL;
+	listeners_free(k->listeners);
+	k->listeners = NULL;
 }
 
 /*
@@ -312,12 +292,13 @@ close_all(struct worker *w, void *arg UNUSED)
 static void
 stop(struct pooler *p)
 {
-	if (p->started > 0)
-		worker_call(&p->workers[0], close_all, NULL);
+	struct control *k = &p->control;
+
+	if (k->workers.started > 0)
+		worker_call(&k->workers.all[0], stop_listening, k);
 	admin_end(p->admin);
-	while (p->started > 0)
-		worker_stop(&p->workers[--p->started]);
-	loop_turn(&p->loop, 0);
+	workers_end(&k->workers);
+	loop_turn(&k->loop, 0);
 	admin_end(p->admin);
 }
 
@@ -331,57 +312,44 @@ pooler_run(struct pooler *p)
 		log_fatal("%s", e.msg);
 		status = 1;
 	} else {
-		log_start(p);
-		loop_run(&p->loop);
+		log_start(&p->control);
+		loop_run(&p->control.loop);
 	}
 	stop(p);
 	return status;
 }
 
-void
-pooler_shutdown(struct pooler *p, enum shutdown_mode mode)
+static void
+release_shared(struct shared *sh)
 {
-	if ((int)mode <= atomic_load(&p->shutdown))
-		return;
-	atomic_store(&p->shutdown, mode);
-	if (mode == SHUTDOWN_IMMEDIATE) {
-		loop_stop(&p->loop);
-		return;
-	}
-	worker_call(&p->workers[0], close_tcp, NULL);
-	if (mode == SHUTDOWN_WAIT_FOR_SERVERS)
-		pause_apply(p);
-	pooler_kick(p);
+	authcache_free(sh->auth_cache);
+	params_names_free(sh->names);
+	tls_context_unref(sh->client_tls);
+	tls_context_unref(sh->server_tls);
+	slab_release(&sh->servers_slab);
+	pthread_mutex_destroy(&sh->slab_lock);
+	config_free(sh->config);
 }
 
 void
 pooler_free(struct pooler *p)
 {
-	uint32_t i;
+	struct control *k;
 
 	if (p == NULL)
 		return;
-	listeners_free(p->listeners);
+	k = &p->control;
+	listeners_free(k->listeners);
 	signals_free(p->signals);
-	for (i = 0; i < p->n_workers; i++)
-		worker_release(&p->workers[i]);
-	free(p->workers);
-	free(p->dealt);
+	workers_release(&k->workers);
+	free(k->dealt);
 	admin_free(p->admin);
 	maintain_free(p->maintain);
-	loop_release(&p->loop);
-	if (p->console_pool != NULL)
-		dbpool_unref(p->console_pool);
+	loop_release(&k->loop);
+	if (k->console_pool != NULL)
+		dbpool_unref(k->console_pool);
 	if (p->registry_ready)
-		registry_release(&p->registry);
-	authcache_free(p->auth_cache);
-	params_names_free(p->names);
-	tls_context_unref(p->client_tls);
-	tls_context_unref(p->server_tls);
-	slab_release(&p->servers_slab);
-	pthread_mutex_destroy(&p->slab_lock);
-	pthread_mutex_destroy(&p->stop_lock);
-	pthread_cond_destroy(&p->stop_cond);
-	config_free(p->config);
+		registry_release(&k->shared.registry);
+	release_shared(&k->shared);
 	free(p);
 }

@@ -8,8 +8,7 @@
 #include "common/log.h"
 #include "common/tls.h"
 #include "pooler/client.h"
-#include "pooler/maintain.h"
-#include "pooler/pooler.h"
+#include "pooler/control.h"
 #include "pooler/server.h"
 #include "pooler/walk.h"
 
@@ -118,11 +117,11 @@ server_tls_differs(const struct options *a, const struct options *b)
 
 /* All servers are of another time now. Workers stand still. */
 static void
-replace_all_servers(struct pooler *p)
+replace_all_servers(struct control *p)
 {
 	struct list_node *n, *tmp;
 
-	LIST_FOREACH(n, tmp, &p->registry.pools)
+	LIST_FOREACH(n, tmp, &p->shared.registry.pools)
 		pool_renew(&container_of(n, struct dbpool, list_node)->core);
 }
 
@@ -184,7 +183,7 @@ arm_server(struct server *s, void *arg UNUSED)
 
 /* New time-outs hold for those who are waiting or idle already, too. */
 static void
-clean_up(struct pooler *p)
+clean_up(struct control *p)
 {
 	struct walk_clients clients = { .match = client_is_gone,
 	    .act = end_client };
@@ -195,11 +194,11 @@ clean_up(struct pooler *p)
 	struct walk_servers all_servers = { .match = every_server,
 	    .act = arm_server };
 
-	workers_call(p, walk_clients, &clients);
-	workers_call(p, walk_servers, &servers);
-	workers_call(p, walk_clients, &all_clients);
-	workers_call(p, walk_servers, &all_servers);
-	maintain_kick(p->maintain);
+	workers_call(&p->workers, walk_clients, &clients);
+	workers_call(&p->workers, walk_servers, &servers);
+	workers_call(&p->workers, walk_clients, &all_clients);
+	workers_call(&p->workers, walk_servers, &all_servers);
+	shared_kick(&p->shared);
 }
 
 /* ---- reload ---- */
@@ -218,35 +217,35 @@ reload_log_lines(struct buf *lines, enum log_level level)
 }
 
 static void
-swap_tls(struct pooler *p, struct tls_context *client,
+swap_tls(struct control *p, struct tls_context *client,
     struct tls_context *server)
 {
-	tls_context_unref(p->client_tls);
-	tls_context_unref(p->server_tls);
-	p->client_tls = client;
-	p->server_tls = server;
+	tls_context_unref(p->shared.client_tls);
+	tls_context_unref(p->shared.server_tls);
+	p->shared.client_tls = client;
+	p->shared.server_tls = server;
 }
 
 /* The last step that may fail, and the swap. */
 static int
-put_into_force(struct pooler *p, struct config *fresh,
+put_into_force(struct control *p, struct config *fresh,
     struct tls_context *client, struct tls_context *server, struct err *e)
 {
-	struct config *old = p->config;
+	struct config *old = p->shared.config;
 	int	r;
 
 	r = reload_log(&fresh->opt, p->log_stderr, e);
 	if (r != 0)
 		return r;
-	workers_stop(p);
-	r = registry_apply(&p->registry, fresh, e);
+	workers_stop(&p->workers);
+	r = registry_apply(&p->shared.registry, fresh, e);
 	if (r == 0) {
-		p->config = fresh;
+		p->shared.config = fresh;
 		swap_tls(p, client, server);
 		if (server_tls_differs(&old->opt, &fresh->opt))
 			replace_all_servers(p);
 	}
-	workers_go(p);
+	workers_go(&p->workers);
 	if (r != 0) {
 		struct err ignored = { 0 };
 
@@ -258,15 +257,15 @@ put_into_force(struct pooler *p, struct config *fresh,
 }
 
 int
-reload_files(struct pooler *p, struct err *e)
+reload_files(struct control *p, struct err *e)
 {
 	struct config_source source = p->source;
 	struct config	    *fresh = NULL;
 	struct tls_context  *client, *server;
 	int	r;
 
-	source.path = p->config->opt.conffile;
-	source.running = p->config;
+	source.path = p->shared.config->opt.conffile;
+	source.running = p->shared.config;
 	r = config_load(&source, &fresh, e);
 	if (r != 0) {
 		log_error("%s", e->msg);
@@ -324,7 +323,7 @@ release_change(struct change *k)
 
 /* Everything that may fail but the last step. */
 static int
-prepare_change(struct pooler *p, struct change *k, const struct opt *o,
+prepare_change(struct control *p, struct change *k, const struct opt *o,
     const char *value, struct err *e)
 {
 	int	r = opt_set(table, o, &k->opt, value, e);
@@ -349,18 +348,18 @@ prepare_change(struct pooler *p, struct change *k, const struct opt *o,
  * What they replace is in *k afterwards.
  */
 static int
-change_options(struct pooler *p, struct change *k, struct err *e)
+change_options(struct control *p, struct change *k, struct err *e)
 {
-	struct config  *c = p->config;
+	struct config  *c = p->shared.config;
 	struct options	old = c->opt;
 	int	r;
 
-	workers_stop(p);
+	workers_stop(&p->workers);
 	c->opt = k->opt;
 	if (k->secrets != NULL)
 		config_swap_secrets(c, k->secrets);
 	/* Pools settle anew; the entries are the same. */
-	r = registry_apply(&p->registry, c, e);
+	r = registry_apply(&p->shared.registry, c, e);
 	if (r != 0) {
 		c->opt = old;
 		if (k->secrets != NULL)
@@ -375,12 +374,12 @@ change_options(struct pooler *p, struct change *k, struct err *e)
 			k->client = k->server = NULL;
 		}
 	}
-	workers_go(p);
+	workers_go(&p->workers);
 	return r;
 }
 
 int
-reload_set(struct pooler *p, const char *key, const char *value,
+reload_set(struct control *p, const char *key, const char *value,
     struct err *e)
 {
 	const struct opt *o = opt_find(table, key, NULL);
@@ -390,7 +389,7 @@ reload_set(struct pooler *p, const char *key, const char *value,
 	if (o == NULL)
 		return err_set(e, ERR_NOT_FOUND, "unknown parameter: "
 		    "pgbouncer/%s", key);
-	r = opt_copy(table, &k.opt, &p->config->opt, e);
+	r = opt_copy(table, &k.opt, &p->shared.config->opt, e);
 	if (r != 0)
 		return r;
 	if ((o->flags & OPT_RELOAD) == 0) {

@@ -16,7 +16,7 @@
 struct buf;
 struct err;
 struct options;
-struct pooler;
+struct control;
 struct tls_context;
 
 /* TLS contexts as the options say; NULL where TLS is off. */
@@ -34,7 +34,7 @@ void	reload_log_lines(struct buf *, enum log_level);
  * Reads the files again. On failure (the log has said why, and so does *e)
  * nothing has changed. Databases that are gone lose their connections.
  */
-int	reload_files(struct pooler *, struct err *e) MUST_CHECK;
+int	reload_files(struct control *, struct err *e) MUST_CHECK;
 
 /*
  * Console SET: changes one option until the next reload, with what hangs on
@@ -44,7 +44,7 @@ int	reload_files(struct pooler *, struct err *e) MUST_CHECK;
  * contexts stay in use; or, with nothing changed, ERR_NOT_FOUND for an
  * unknown key, else the code of opt_set() or config_load_secrets().
  */
-int	reload_set(struct pooler *, const char *key, const char *value,
+int	reload_set(struct control *, const char *key, const char *value,
 	    struct err *e) MUST_CHECK;
 
 #endif /* POOLER_RELOAD_H */

@@ -8,10 +8,10 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/wire.h"
-#include "pooler/cancel.h"
 #include "pooler/client.h"
-#include "pooler/pooler.h"
+#include "pooler/server_cancel.h"
 #include "pooler/states.h"
+#include "pooler/worker.h"
 
 #define TO(state)	(1u << SERVER_##state)
 static const unsigned server_moves[SERVER_STATES_] = {
@@ -93,7 +93,7 @@ is_login(enum server_state state)
 /* ---- birth ---- */
 
 static struct server *
-take_struct(struct pooler *p)
+take_struct(struct shared *p)
 {
 	struct server *s;
 
@@ -104,7 +104,7 @@ take_struct(struct pooler *p)
 }
 
 static void
-give_struct(struct pooler *p, struct server *s)
+give_struct(struct shared *p, struct server *s)
 {
 	pthread_mutex_lock(&p->slab_lock);
 	slab_give(&p->servers_slab, s);
@@ -114,11 +114,11 @@ give_struct(struct pooler *p, struct server *s)
 void
 server_launch(struct worker *w, struct dbpool *pool)
 {
-	struct server *s = w->ending ? NULL : take_struct(w->pooler);
+	struct server *s = w->ending ? NULL : take_struct(w->shared);
 
 	if (s == NULL || pool->db->conf == NULL) {
 		if (s != NULL)
-			give_struct(w->pooler, s);
+			give_struct(w->shared, s);
 		pool_connect_failed(&pool->core, loop_now(&w->loop), "53200",
 		    "out of memory");
 		return;
@@ -126,10 +126,10 @@ server_launch(struct worker *w, struct dbpool *pool)
 	dbpool_ref(pool);
 	s->worker = w;
 	s->pool = pool;
-	s->id = pooler_next_id(w->pooler);
+	s->id = shared_next_id(w->shared);
 	s->epoch = pool_epoch(&pool->core);
 	s->born = loop_now(&w->loop);
-	s->connect_time = pooler_wall_clock();
+	s->connect_time = loop_wall_clock();
 	s->tx = WIRE_TX_IDLE;
 	s->deadline.fn = on_deadline;
 	s->moving.fn = server_arrive;
@@ -138,7 +138,7 @@ server_launch(struct worker *w, struct dbpool *pool)
 	ps_set_init(&s->known);
 	server_relay_init(s);
 	list_append(&w->servers, &s->node);
-	atomic_fetch_add(&w->pooler->server_count, 1);
+	atomic_fetch_add(&w->shared->server_count, 1);
 	s->state = SERVER_RESOLVE;
 	s->state_since = s->born;
 	server_arm(s);
@@ -202,7 +202,7 @@ free_server(struct loop_corpse *corpse)
 {
 	struct server *s = container_of(corpse, struct server, corpse);
 
-	give_struct(s->worker->pooler, s);
+	give_struct(s->worker->shared, s);
 }
 
 static void
@@ -222,9 +222,9 @@ after_close(struct worker *w, struct dbpool *pool)
 
 	if (!w->ending) {
 		pool_maintain(&pool->core, false, loop_now(&w->loop), &o);
-		worker_order(w, pool, &o);
+		server_order(w, pool, &o);
 	}
-	pooler_kick(w->pooler);
+	shared_kick(w->shared);
 }
 
 /* Tells a linked client; what it has asked for is undone first. */
@@ -275,13 +275,13 @@ server_close(struct server *s, const char *reason)
 	relay_release(&s->relay);
 	requests_release(&s->requests);
 	ps_set_release(&s->known);
-	params_release(w->pooler->names, &s->params);
+	params_release(w->shared->names, &s->params);
 	if (list_linked(&s->freed_node))
 		list_remove(was_moving ? &w->leaving : &w->freed,
 		    &s->freed_node);
 	list_remove(&w->servers, &s->node);
 	deadline_remove(&w->loop.deadlines, &s->deadline);
-	atomic_fetch_sub(&w->pooler->server_count, 1);
+	atomic_fetch_sub(&w->shared->server_count, 1);
 	if (login)
 		pool_connect_failed(&pool->core, loop_now(&w->loop),
 		    s->sqlstate, s->login_error != NULL ? s->login_error :
@@ -290,7 +290,7 @@ server_close(struct server *s, const char *reason)
 		pool_server_closed(&pool->core, s->epoch);
 	part_from_client(s, reason != NULL ? reason : "server shutting down");
 	if (login && s->login_error != NULL)
-		worker_post_login(w->pooler, pool, s->sqlstate,
+		client_post_login(w->peers, pool, s->sqlstate,
 		    s->login_error);
 	free(s->login_error);
 	s->login_error = NULL;

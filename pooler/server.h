@@ -40,6 +40,7 @@ struct client;
 struct dbpool;
 struct server_login;
 struct worker;
+struct workers;
 
 /* X(state, what SHOW prints, what it waits for) */
 #define SERVER_STATES(X) \
@@ -185,9 +186,9 @@ void	server_cancel_over(struct server *);
 /* Takes a server that another worker has posted. */
 void	server_arrive(struct loop_task *);
 /* Hands a free server to another worker, at the end of the turn: the worker
- * calls server_leave() then. */
+ * calls server_leave_all() then. */
 void	server_move(struct server *, uint32_t worker);
-void	server_leave(struct server *);
+void	server_leave_all(struct worker *);
 
 /* For other files of the server. */
 void	server_enter(struct server *, enum server_state);
@@ -219,6 +220,23 @@ bool	server_clean_up(struct server *, const char *sql) MUST_CHECK;
 void	server_tested(struct server *, enum request_why why);
 void	server_drained(struct server *);
 void	server_connect_failed(struct server *, const char *why);
+/*
+ * server_order.c
+ */
+/* Carries out what a pool decided, except for waiter and idler. In the
+ * worker's thread. */
+void	server_order(struct worker *, struct dbpool *,
+	    const struct pool_order *);
+/* Opens what the pool's waiting clients need and its limits allow; with
+ * `fill` also what min_pool_size wants. From any thread, as the next two. */
+void	server_open_wanted(struct workers *, struct dbpool *, bool fill,
+	    uint64_t now);
+/* Has worker `to` close its longest idle server of the pool; `reason` is
+ * static. */
+void	server_post_evict(struct workers *, uint32_t to, struct dbpool *,
+	    const char *reason);
+/* Has every worker serve those who wait in the pool: after RESUME. */
+void	server_post_serve(struct workers *, struct dbpool *);
 /* server_login.c */
 void	server_login_begin(struct server *, resolver_fn *done);
 struct resolver *server_login_resolver(struct server *);

@@ -15,7 +15,8 @@
 #include "common/wire.h"
 #include "pooler/auth.h"
 #include "pooler/authcache.h"
-#include "pooler/pooler.h"
+#include "pooler/client.h"
+#include "pooler/worker.h"
 
 #define LOGIN_MAX	(256 * 1024)
 
@@ -176,7 +177,7 @@ server_login_connected(struct server *s)
 	}
 	stream_recv_start(&s->stream);
 	if (o->server_tls_sslmode == SSLMODE_DISABLE ||
-	    s->addr.family == AF_UNIX || s->worker->pooler->server_tls == NULL) {
+	    s->addr.family == AF_UNIX || s->worker->shared->server_tls == NULL) {
 		send_startup(s);
 		return;
 	}
@@ -211,7 +212,7 @@ tls_answer(struct server *s, const char *bytes, size_t n)
 	server_enter(s, SERVER_TLS);
 	if (o->server_tls_sslmode == SSLMODE_VERIFY_FULL)
 		host = s->target.host;
-	if (stream_start_tls(&s->stream, s->worker->pooler->server_tls, false,
+	if (stream_start_tls(&s->stream, s->worker->shared->server_tls, false,
 	    host) != 0)
 		server_close(s, "sslreq processing failed");
 }
@@ -261,7 +262,7 @@ work_done(struct loop_work *w)
 		return;
 	}
 	if (l->work_result == 0)
-		authcache_keep_keys(s->worker->pooler->auth_cache,
+		authcache_keep_keys(s->worker->shared->auth_cache,
 		    s->pool->user->name, &l->creds, &l->auth.work);
 	server_enter(s, SERVER_LOGIN);
 	stream_recv_start(&s->stream);
@@ -273,7 +274,7 @@ begin_work(struct server *s)
 {
 	struct server_login *l = s->login;
 
-	if (authcache_find_keys(s->worker->pooler->auth_cache,
+	if (authcache_find_keys(s->worker->shared->auth_cache,
 	    s->pool->user->name, &l->creds, &l->auth.work)) {
 		l->work_result = 0;
 		worked(s);
@@ -338,7 +339,7 @@ on_auth(struct server *s, const char *body, size_t n)
 static void
 on_parameter(struct server *s, const char *body, size_t n)
 {
-	struct params_names *names = s->worker->pooler->names;
+	struct params_names *names = s->worker->shared->names;
 	const char *name, *value;
 	int	i;
 
@@ -395,7 +396,7 @@ on_error(struct server *s, const char *body, size_t n)
 static void
 keep_welcome(struct server *s)
 {
-	struct params_names *names = s->worker->pooler->names;
+	struct params_names *names = s->worker->shared->names;
 	struct welcome *w = &s->pool->welcome;
 	struct buf old;
 
@@ -437,7 +438,7 @@ server_logged_in(struct server *s)
 	pool_connected(&s->pool->core, s->epoch);
 	server_enter(s, SERVER_IDLE);
 	server_login_free(s);
-	worker_post_login(s->worker->pooler, s->pool, NULL, NULL);
+	client_post_login(s->worker->peers, s->pool, NULL, NULL);
 	if (s->epoch != pool_epoch(&s->pool->core))
 		server_close(s, "connect string changed");
 	else

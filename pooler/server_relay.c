@@ -13,9 +13,9 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/wire.h"
-#include "pooler/cancel.h"
 #include "pooler/client.h"
-#include "pooler/pooler.h"
+#include "pooler/server_cancel.h"
+#include "pooler/worker.h"
 
 /* Messages up to this are held whole where they are looked at. */
 #define LOOK_MAX	((uint32_t)64 << 10)
@@ -450,7 +450,7 @@ after_ready(struct server *s)
 static enum relay_fate
 judge_parameter(struct server *s, struct relay_msg *m)
 {
-	struct params_names *names = s->worker->pooler->names;
+	struct params_names *names = s->worker->shared->names;
 	struct client *c = listener(s);
 	const char *name, *value;
 	bool	ours;

@@ -10,9 +10,9 @@
 
 #include "common/log.h"
 #include "common/wire.h"
-#include "pooler/cancel.h"
 #include "pooler/client.h"
-#include "pooler/pooler.h"
+#include "pooler/server_cancel.h"
+#include "pooler/worker.h"
 
 /* Its pool's settings changed, or an operator said RECONNECT. */
 static bool
@@ -29,7 +29,7 @@ offer_one(struct server *s)
 
 	if (s->state != SERVER_IDLE)
 		server_enter(s, SERVER_IDLE);
-	if (w->ending || atomic_load(&w->pooler->shutdown) ==
+	if (w->ending || atomic_load(&w->shared->shutdown) ==
 	    SHUTDOWN_WAIT_FOR_SERVERS) {
 		server_close(s, w->ending ? NULL : "server shutting down");
 		return;
@@ -96,7 +96,7 @@ check_query(const struct server *s)
 static bool
 replay_params(struct server *s, struct client *c)
 {
-	struct params_names *names = s->worker->pooler->names;
+	struct params_names *names = s->worker->shared->names;
 	struct buf b = { 0 };
 	bool	ok;
 
@@ -127,7 +127,7 @@ link_client(struct server *s)
 	stats_add(&s->pool->stats[s->worker->id].server_assignment_count, 1);
 	server_enter(s, SERVER_ACTIVE);
 	s->mode = s->pool->mode;
-	s->request_time = pooler_wall_clock();
+	s->request_time = loop_wall_clock();
 	client_take_server(c, s);
 	/* Its query may have been cancelled while the server was tested. */
 	if (s->client == c && s->state == SERVER_ACTIVE)
@@ -187,7 +187,7 @@ server_tested(struct server *s, enum request_why why)
 	if (why == WHY_PARAMS) {
 		/* What the server says now is how the client's values are
 		 * spelled: the next SET is spared. */
-		params_copy(s->worker->pooler->names, &s->client->params,
+		params_copy(s->worker->shared->names, &s->client->params,
 		    &s->params);
 		link_client(s);
 		return;
@@ -395,8 +395,8 @@ server_move(struct server *s, uint32_t to)
 	list_append(&s->worker->leaving, &s->freed_node);
 }
 
-void
-server_leave(struct server *s)
+static void
+leave(struct server *s)
 {
 	struct worker *w = s->worker;
 
@@ -406,10 +406,19 @@ server_leave(struct server *s)
 	}
 	list_remove(&w->leaving, &s->freed_node);
 	deadline_remove(&w->loop.deadlines, &s->deadline);
-	atomic_fetch_add(&w->pooler->moving, 1);
+	atomic_fetch_add(&w->shared->moving, 1);
 	list_remove(&w->servers, &s->node);
-	s->worker = &w->pooler->workers[s->move_to];
+	s->worker = &w->peers->all[s->move_to];
 	loop_post(&s->worker->loop, &s->moving);
+}
+
+void
+server_leave_all(struct worker *w)
+{
+	struct list_node *n;
+
+	while ((n = list_first(&w->leaving)) != NULL)
+		leave(container_of(n, struct server, freed_node));
 }
 
 void
@@ -427,5 +436,5 @@ server_arrive(struct loop_task *t)
 		server_offer(s);
 	}
 	/* Not before: WAIT_CLOSE counts it as long as it may be outdated. */
-	atomic_fetch_sub(&w->pooler->moving, 1);
+	atomic_fetch_sub(&w->shared->moving, 1);
 }

@@ -11,23 +11,23 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/poller.h"
+#include "pooler/control.h"
 #include "pooler/pause.h"
-#include "pooler/pooler.h"
 #include "pooler/reload.h"
 
 struct signals {
 	struct poller_watch watch;
-	struct pooler	   *pooler;
+	struct control	   *control;
 };
 
 static bool
-shutting_down(const struct pooler *p)
+shutting_down(const struct control *p)
 {
-	return atomic_load(&p->shutdown) != SHUTDOWN_NONE;
+	return atomic_load(&p->shared.shutdown) != SHUTDOWN_NONE;
 }
 
 static void
-on_hup(struct pooler *p)
+on_hup(struct control *p)
 {
 	struct err e = { 0 };
 
@@ -37,23 +37,23 @@ on_hup(struct pooler *p)
 }
 
 static void
-on_end(struct pooler *p, const char *name, enum shutdown_mode mode,
+on_end(struct control *p, const char *name, enum shutdown_mode mode,
     const char *waits_for)
 {
 	if (shutting_down(p)) {
 		log_info("got %s while shutting down, fast exit", name);
-		pooler_shutdown(p, SHUTDOWN_IMMEDIATE);
+		pause_shutdown(p, SHUTDOWN_IMMEDIATE);
 		return;
 	}
 	log_info("got %s, shutting down, waiting for all %s", name,
 	    waits_for);
-	pooler_shutdown(p, mode);
+	pause_shutdown(p, mode);
 }
 
 static void
-on_usr1(struct pooler *p)
+on_usr1(struct control *p)
 {
-	if (atomic_load(&p->paused)) {
+	if (atomic_load(&p->shared.paused)) {
 		log_info("got SIGUSR1, but already paused");
 		return;
 	}
@@ -62,11 +62,11 @@ on_usr1(struct pooler *p)
 }
 
 static void
-on_usr2(struct pooler *p)
+on_usr2(struct control *p)
 {
 	if (shutting_down(p)) {
 		log_info("got SIGUSR2 while shutting down, ignoring");
-	} else if (!atomic_load(&p->paused)) {
+	} else if (!atomic_load(&p->shared.paused)) {
 		log_info("got SIGUSR2, but not paused");
 	} else {
 		log_info("got SIGUSR2, continuing from PAUSE");
@@ -75,7 +75,7 @@ on_usr2(struct pooler *p)
 }
 
 static void
-handle(struct pooler *p, uint32_t signo)
+handle(struct control *p, uint32_t signo)
 {
 	switch (signo) {
 	case SIGHUP:
@@ -91,7 +91,7 @@ handle(struct pooler *p, uint32_t signo)
 		break;
 	case SIGQUIT:
 		log_info("got SIGQUIT, fast exit");
-		pooler_shutdown(p, SHUTDOWN_IMMEDIATE);
+		pause_shutdown(p, SHUTDOWN_IMMEDIATE);
 		break;
 	case SIGUSR1:
 		on_usr1(p);
@@ -111,11 +111,11 @@ on_readable(struct poller_watch *w)
 	struct signalfd_siginfo info;
 
 	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		handle(s->pooler, info.ssi_signo);
+		handle(s->control, info.ssi_signo);
 }
 
 int
-signals_new(struct pooler *p, struct signals **out, struct err *e)
+signals_new(struct control *p, struct signals **out, struct err *e)
 {
 	static const int	taken[] = { SIGHUP, SIGTERM, SIGINT, SIGQUIT,
 	    SIGUSR1, SIGUSR2 };
@@ -131,7 +131,7 @@ signals_new(struct pooler *p, struct signals **out, struct err *e)
 		sigaddset(&set, taken[i]);
 	/* A write to a closed socket is an error we look at. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	s->pooler = p;
+	s->control = p;
 	s->watch.fn = on_readable;
 	r = pthread_sigmask(SIG_BLOCK, &set, NULL);
 	s->watch.fd = r != 0 ? -1 : signalfd(-1, &set,
@@ -156,7 +156,7 @@ signals_free(struct signals *s)
 {
 	if (s == NULL)
 		return;
-	poller_watch_remove(s->pooler->loop.poller, &s->watch);
+	poller_watch_remove(s->control->loop.poller, &s->watch);
 	close(s->watch.fd);
 	free(s);
 }

@@ -13,10 +13,10 @@
 #include "common/base.h"
 
 struct err;
-struct pooler;
+struct control;
 struct signals;
 
-int	signals_new(struct pooler *, struct signals **out, struct err *e)
+int	signals_new(struct control *, struct signals **out, struct err *e)
 	    MUST_CHECK;
 /* NULL is legal. */
 void	signals_free(struct signals *);

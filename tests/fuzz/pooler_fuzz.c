@@ -28,7 +28,7 @@
 #include "pooler/addr.h"
 #include "pooler/config.h"
 #include "pooler/pooler.h"
-#include "pooler/worker.h"
+#include "pooler/client.h"
 #include "tests/fuzz/fuzz.h"
 
 #define CLIENTS		3
@@ -327,8 +327,8 @@ static void
 turn(void)
 {
 	for (int round = 0; round < 3; round++) {
-		for (uint32_t i = 0; i < pooler->n_workers; i++)
-			loop_turn(&pooler->workers[i].loop, 0);
+		for (uint32_t i = 0; i < pooler->control.workers.n; i++)
+			loop_turn(&pooler->control.workers.all[i].loop, 0);
 		accept_servers();
 		for (size_t i = 0; i < SERVERS; i++) {
 			struct server_side *s = &servers[i];
@@ -372,7 +372,7 @@ client_open(struct client_side *c, uint8_t how)
 	c->fd = pair[0];
 	c->ready = false;
 	buf_clear(&c->heard);
-	worker_accept(&pooler->workers[how & 1], pair[1], &remote);
+	client_post_accept(&pooler->control.workers.all[how & 1], pair[1], &remote);
 	if (how & 4)		/* it says how it starts by itself */
 		return;
 	send_all(c->fd, start[how >> 1 & 1], 27);
@@ -480,15 +480,15 @@ end_world(void)
 		for (size_t i = 0; i < SERVERS; i++)
 			server_close_side(&servers[i]);
 	}
-	loop_turn(&pooler->loop, 0);	/* as pooler_run() ends */
-	for (uint32_t i = 0; i < pooler->n_workers; i++) {
-		FUZZ_CHECK(list_count(&pooler->workers[i].clients) == 0);
-		FUZZ_CHECK(list_count(&pooler->workers[i].servers) == 0);
-		FUZZ_CHECK(list_count(&pooler->workers[i].cancels) == 0);
-		FUZZ_CHECK(pooler->workers[i].clients_slab.used == 0);
+	loop_turn(&pooler->control.loop, 0);	/* as pooler_run() ends */
+	for (uint32_t i = 0; i < pooler->control.workers.n; i++) {
+		FUZZ_CHECK(list_count(&pooler->control.workers.all[i].clients) == 0);
+		FUZZ_CHECK(list_count(&pooler->control.workers.all[i].servers) == 0);
+		FUZZ_CHECK(list_count(&pooler->control.workers.all[i].cancels) == 0);
+		FUZZ_CHECK(pooler->control.workers.all[i].clients_slab.used == 0);
 	}
-	FUZZ_CHECK(atomic_load(&pooler->server_count) == 0);
-	FUZZ_CHECK(pooler_clients(pooler) == 0);
+	FUZZ_CHECK(atomic_load(&pooler->control.shared.server_count) == 0);
+	FUZZ_CHECK(workers_clients(&pooler->control.workers) == 0);
 }
 
 int

@@ -49,4 +49,16 @@ START_TEST(when_all_are_busy)
 }
 END_TEST
 
-UNIT_MAIN("deal", packs_onto_the_first, a_burst_spreads, when_all_are_busy)
+START_TEST(dealt_ones_are_forgotten)
+{
+	atomic_uint fresh[3] = { 40, 1, 0 };
+
+	deal_forget(fresh, 3);
+	ck_assert_uint_eq(fresh[0], 20);
+	ck_assert_uint_eq(fresh[1], 0);
+	ck_assert_uint_eq(fresh[2], 0);
+}
+END_TEST
+
+UNIT_MAIN("deal", packs_onto_the_first, a_burst_spreads, when_all_are_busy,
+    dealt_ones_are_forgotten)

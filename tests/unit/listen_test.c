@@ -38,7 +38,7 @@ START_TEST(unix_socket)
 	c = test_config(&t, &source, "unix_socket_mode = 0700");
 	ck_assert(!listen_unix_in_use(&c->opt));
 	ck_assert_msg(pooler_new(c, &source, &p, &e) == 0, "%s", e.msg);
-	ck_assert(listen_unix_in_use(&p->config->opt));
+	ck_assert(listen_unix_in_use(&p->control.shared.config->opt));
 	ck_assert_int_eq(stat(t.sock, &st), 0);
 	ck_assert(S_ISSOCK(st.st_mode));
 	ck_assert_int_eq(st.st_mode & 07777, 0700);

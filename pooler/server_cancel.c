@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/base.h"
-#include "pooler/cancel.h"
+#include "pooler/server_cancel.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -9,10 +9,8 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/wire.h"
-#include "pooler/admin.h"
-#include "pooler/client.h"
-#include "pooler/pooler.h"
 #include "pooler/server.h"
+#include "pooler/worker.h"
 
 static void on_stream(struct stream *, enum stream_event, struct lent *,
     const char *, size_t);
@@ -106,7 +104,7 @@ cancel_server(struct server *s, int fd)
 	}
 	k->worker = w;
 	k->requester = fd;
-	k->id = pooler_next_id(w->pooler);
+	k->id = shared_next_id(w->shared);
 	k->deadline.fn = on_deadline;
 	k->server = s;
 	s->cancels++;
@@ -141,47 +139,6 @@ cancel_go_on(struct server *s)
 		s->cancels--;
 		cancel_end(k);
 	}
-}
-
-void
-cancel_request(struct worker *w, uint64_t key, int fd)
-{
-	struct client *c = worker_find_key(w, key);
-
-	if (c == NULL || w->ending) {
-		close_requester(fd);
-		return;
-	}
-	switch (c->state) {
-	case CLIENT_COMMAND:
-		admin_cancel(c);
-		break;
-	case CLIENT_WAITING:
-		client_refuse(c);
-		break;
-	case CLIENT_LINKING:
-		cancel_server(c->server, fd);
-		return;
-	case CLIENT_ACTIVE:
-		/* Nothing in flight: the query ended before its cancel came. */
-		if (c->server == NULL || requests_empty(&c->server->requests))
-			break;
-		cancel_server(c->server, fd);
-		return;
-	case CLIENT_FIRST:
-	case CLIENT_TLS:
-	case CLIENT_AUTH:
-	case CLIENT_WORK:
-	case CLIENT_AUTH_QUERY:
-	case CLIENT_WELCOME:
-	case CLIENT_IDLE:
-	case CLIENT_REFUSED:
-	case CLIENT_CONSOLE:
-	case CLIENT_CLOSED:
-	case CLIENT_STATES_:
-		break;
-	}
-	close_requester(fd);
 }
 
 static void
@@ -239,7 +196,7 @@ on_stream(struct stream *stream, enum stream_event ev, struct lent *l UNUSED,
 		/* Only the answer to SSLRequest is expected. */
 		if (!k->tls || k->sent || n != 1 || bytes[0] != 'S' ||
 		    stream_start_tls(&k->stream,
-		    k->worker->pooler->server_tls, false, NULL) != 0)
+		    k->worker->shared->server_tls, false, NULL) != 0)
 			cancel_end(k);
 		return;
 	case SE_DEAF:

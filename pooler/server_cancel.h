@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cancel - stopping a query that runs on a server.
+ * server_cancel - stopping a query that runs on a server.
  *
  * PostgreSQL takes a cancel request on a connection of its own. While one is
  * under way its server is counted (server.cancels) and not given to the next
@@ -11,8 +11,8 @@
  * A request from outside keeps its socket open until all is over, as
  * PostgreSQL itself does: clients wait for that. Contract, section 11.
  */
-#ifndef POOLER_CANCEL_H
-#define POOLER_CANCEL_H
+#ifndef POOLER_SERVER_CANCEL_H
+#define POOLER_SERVER_CANCEL_H
 
 #include "common/base.h"
 #include "common/deadline.h"
@@ -20,7 +20,6 @@
 #include "common/loop.h"
 #include "common/stream.h"
 
-struct client;
 struct server;
 struct worker;
 
@@ -39,13 +38,8 @@ struct cancel {
 	bool		 waiting;	/* for a query of ours to end */
 };
 
-/*
- * A cancel request with this key came in on socket `fd`, which is closed
- * when all is over. In the thread of the worker that owns the key.
- */
-void	cancel_request(struct worker *, uint64_t key, int fd);
-
-/* Cancels what the server runs. `fd` as above, -1 for none. */
+/* Cancels what the server runs. `fd` is the socket that the request came in
+ * on, which is closed when all is over; -1 for none. */
 void	cancel_server(struct server *, int fd);
 
 /* A query of ours has ended, or a client's may have begun: requests that
@@ -58,4 +52,4 @@ void	cancel_forget_server(struct server *);
 /* Ends a cancel connection at once. */
 void	cancel_end(struct cancel *);
 
-#endif /* POOLER_CANCEL_H */
+#endif /* POOLER_SERVER_CANCEL_H */
