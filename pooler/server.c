@@ -420,8 +420,10 @@ next_due(const struct server *s)
 		    s->born + s->pool->times.server_lifetime);
 	case SERVER_DRAINING:
 		return at(s->state_since, o->cancel_drain_timeout);
-	case SERVER_ACTIVE:
 	case SERVER_TESTED:
+		/* A query of ours on a connection that may be dead. */
+		return at(s->state_since, o->server_connect_timeout);
+	case SERVER_ACTIVE:
 	case SERVER_CANCELLED:
 	case SERVER_MOVING:
 	case SERVER_CLOSED:
@@ -467,6 +469,8 @@ on_deadline(struct deadline *d)
 	} else if (is_login(s->state)) {
 		resolver_failed(s->pool->db);
 		server_close(s, "connect timeout");
+	} else if (s->state == SERVER_TESTED) {
+		server_close(s, "no answer to a query of the pooler");
 	} else if (s->state == SERVER_IDLE) {
 		idle_too_long(s);
 	} else if (s->state == SERVER_DRAINING) {

@@ -151,7 +151,9 @@ go_on_linking(struct server *s)
 {
 	struct client *c = s->client;
 
-	if (needs_check(s)) {
+	/* Who is only to be welcomed needs no server; and may be welcomed
+	 * meanwhile, by another one. */
+	if (c->state != CLIENT_WELCOME && needs_check(s)) {
 		s->checked = true;
 		if (!server_query(s, check_query(s), WHY_CHECK))
 			server_close(s, "test query failed");

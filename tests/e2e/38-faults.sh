@@ -14,6 +14,7 @@ databases="one = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size
 two = host=$tmp port=$pg_port dbname=postgres user=postgres pool_size=2
 nodb = host=$tmp port=$pg_port dbname=missing user=postgres
 norole = host=$tmp port=$pg_port dbname=postgres user=missing
+fresh = host=$tmp port=$pg_port dbname=postgres user=postgres
 down = host=127.0.0.1 port=$nobody dbname=postgres user=postgres"
 pooler_ini 'server_login_retry = 1' 'client_login_timeout = 3' \
     'max_client_conn = 200'
@@ -250,6 +251,29 @@ sh 'sh $tmp/terminate \${pid}'
 sh 'kill -CONT $pooler_pid'
 a< 'E:57P01:terminating connection*' EOF
 DRIVE
+# A connection that is dead and does not say so, seen by the check.
+console 'SET server_connect_timeout = 1' >/dev/null
+console "SET server_check_query = 'select 1'" >/dev/null
+console 'SET server_check_delay = 0' >/dev/null
+talk <<'DRIVE'
+test a server that does not answer the check: another one is taken
+open a dbname=two
+a> Q 'select pg_backend_pid()'
+a< T D C Z:I
+let pid a
+sh 'kill -STOP ${pid}'
+a> Q 'select 17'
+a< T D:17 C Z:I
+sh 'kill -CONT ${pid}'
+DRIVE
+console 'SET server_connect_timeout = 15' >/dev/null
+# The first client of a pool, whose first server is checked meanwhile.
+console "SET server_check_query = 'select pg_sleep(0.5)'" >/dev/null
+is 'a client that was welcomed before its server was checked' 18 \
+    "$(timeout 20 psql -XAtq -h "$tmp" -p "$port" -U alice fresh \
+    -c 'select 18' 2>&1)"
+console 'SET server_check_query = <empty>' >/dev/null
+console 'SET server_check_delay = 30' >/dev/null
 succeeds "log: server conn crashed? or the server's own words" \
     grep -qE 'server conn crashed|terminating connection' "$tmp/pooler.log"
 
