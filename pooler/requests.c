@@ -240,6 +240,11 @@ requests_reply(struct requests *q, uint8_t type, struct reply *out)
 		/* Ready ends a Query, a function call or a Sync, nothing else. */
 		return type == WIRE_BE_READY ? ERR_PROTOCOL : 0;
 	}
+	/* Nor without another answer before; that one would be somebody
+	 * else's. */
+	if (type == WIRE_BE_READY && head->type != WIRE_FE_SYNC &&
+	    !q->answered)
+		return ERR_PROTOCOL;
 	if (head->kind == REQUEST_FAKE || head->kind == REQUEST_DOOMED)
 		return ERR_PROTOCOL;
 	out->completes = true;

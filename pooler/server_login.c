@@ -99,6 +99,7 @@ server_login_begin(struct server *s, resolver_fn *done)
 	}
 	l->server = s;
 	buf_init(&l->in, LOGIN_MAX);
+	buf_init(&l->parameters, LOGIN_MAX);
 	s->login = l;
 	pthread_mutex_lock(&s->pool->lock);
 	/* Without memory it tries with none, and the server says no. */
@@ -350,7 +351,8 @@ on_parameter(struct server *s, const char *body, size_t n)
 	i = params_index(names, name);
 	if (i < 0)
 		wire_put_parameter_status(&s->login->parameters, name, value);
-	else if (params_set(names, &s->params, (size_t)i, value) != 0)
+	if (buf_failed(&s->login->parameters) || (i >= 0 &&
+	    params_set(names, &s->params, (size_t)i, value) != 0))
 		server_close(s, "failed to store ParameterStatus");
 }
 

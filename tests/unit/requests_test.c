@@ -60,6 +60,9 @@ START_TEST(replies_end_their_requests)
 			int  r;
 
 			push(&q, REQUEST_FORWARD, ends[i][0], 1);
+			if (strchr("QF", ends[i][0]) != NULL)
+				ck_assert_int_eq(requests_reply(&q, 'C',
+				    &rep), 0);
 			r = requests_reply(&q, (uint8_t)all[k], &rep);
 			for (j = 0; j < ARRAY_LEN(ends); j++)
 				ended |= !error && ends[j][0] == ends[i][0] &&
@@ -309,6 +312,7 @@ START_TEST(copy_in)
 	ck_assert(requests_copy_in(&q));
 	requests_copy_end(&q);
 	ck_assert(!requests_copy_in(&q));
+	ck_assert_int_eq(requests_reply(&q, 'C', &rep), 0);
 	ck_assert_int_eq(requests_reply(&q, 'Z', &rep), 0);
 	/* Three COPYs in one, the ends of two sent ahead. */
 	push(&q, REQUEST_FORWARD, 'Q', 7);
@@ -317,6 +321,9 @@ START_TEST(copy_in)
 	ck_assert(!requests_copy_in(&q));
 	ck_assert(!requests_copy_in(&q));
 	ck_assert(requests_copy_in(&q));
+	/* Ready, with nothing said before, is somebody else's. */
+	ck_assert_int_eq(requests_reply(&q, 'Z', &rep), ERR_PROTOCOL);
+	ck_assert_int_eq(requests_reply(&q, 'C', &rep), 0);
 	ck_assert_int_eq(requests_reply(&q, 'Z', &rep), 0);
 	requests_release(&q);
 }
@@ -418,6 +425,8 @@ ref_reply(struct requests *q, struct ref *m, unsigned *seed)
 	}
 	while (answer[i][0] != head.type)
 		i++;
+	if (head.type == 'Q' || head.type == 'F')
+		ck_assert_int_eq(requests_reply(q, 'V', &rep), 0);
 	ck_assert_int_eq(requests_reply(q, (uint8_t)answer[i][1], &rep), 0);
 	ck_assert(rep.completes && !rep.failed);
 	ck_assert_int_eq(rep.swallow, head.kind == REQUEST_SKIP);
