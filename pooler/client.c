@@ -432,14 +432,6 @@ client_take_server(struct client *c, struct server *s)
 		return;
 	}
 	count_wait(c);
-	if (c->state == CLIENT_WELCOME) {
-		/* It wanted to know the pool, not the server. */
-		c->server = NULL;
-		s->client = NULL;
-		client_welcome(c);
-		server_release(s);
-		return;
-	}
 	client_enter(c, CLIENT_ACTIVE);
 	c->params_sure = true;
 	/* It may still be behind with what its last server sent: BLOCKED was
@@ -447,6 +439,13 @@ client_take_server(struct client *c, struct server *s)
 	if (stream_blocked(&c->stream))
 		stream_recv_stop(&s->stream);
 	resume(c);
+}
+
+void
+client_pool_known(struct client *c)
+{
+	count_wait(c);
+	client_welcome(c);
 }
 
 void

@@ -119,6 +119,9 @@ void	client_accept(struct worker *, int fd, const struct addr *remote);
  * The pool's verdicts: a server is there; a server refused the pool's login.
  */
 void	client_take_server(struct client *, struct server *);
+/* What a client in state WELCOME waited for: a server of its pool has said
+ * what it is. */
+void	client_pool_known(struct client *);
 void	client_pool_failed(struct client *, const char *sqlstate,
 	    const char *text);
 

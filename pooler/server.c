@@ -174,6 +174,8 @@ on_resolved(struct resolver *r)
 	if (r->result != 0) {
 		server_log(s, LV_WARNING, "DNS lookup failed: %s: result=%d",
 		    r->error, r->result);
+		/* The next attempt is the next host's. */
+		resolver_failed(s->pool->db);
 		server_close(s, "server DNS lookup failed");
 		return;
 	}

@@ -100,7 +100,7 @@ replay_params(struct server *s, struct client *c)
 	struct buf b = { 0 };
 	bool	ok;
 
-	if (c->state == CLIENT_AUTH_QUERY || c->state == CLIENT_WELCOME ||
+	if (c->state == CLIENT_AUTH_QUERY ||
 	    params_match(names, &c->params, &s->params))
 		return true;
 	params_diff_sql(names, &c->params, &s->params, &b);
@@ -170,6 +170,12 @@ go_on_linking(struct server *s)
 void
 server_give(struct server *s, struct client *c)
 {
+	if (c->state == CLIENT_WELCOME) {
+		/* It wants to know the pool, and no server yet. */
+		server_offer(s);
+		client_pool_known(c);
+		return;
+	}
 	s->client = c;
 	c->server = s;
 	s->checked = false;

@@ -19,13 +19,15 @@ certificate one
 certificate two
 
 pg_init "$tmp/data"
-printf 'local all carol scram-sha-256\nlocal all all trust\n' \
+printf 'local all carol scram-sha-256\nlocal all all trust\nhost all all 127.0.0.1/32 trust\n' \
     >"$tmp/data/pg_hba.conf"
 pg_start
 pg_sql "create role alice superuser login; create role bob login;
     create role carol login password 'right'" >/dev/null
 databases="one = host=$tmp port=$pg_port dbname=postgres
 session = host=$tmp port=$pg_port dbname=postgres pool_mode=session
+again = host=$tmp port=$pg_port dbname=postgres pool_mode=session
+badfirst = host=no.such.host.invalid,127.0.0.1 port=$pg_port dbname=postgres load_balance_hosts=disable
 forced = host=$tmp port=$pg_port dbname=postgres user=carol password=right pool_size=1"
 users_section="[users]
 stats = max_user_client_connections=2"
@@ -73,6 +75,16 @@ like "a user for statistics is one of max_user_client_connections" \
 like "an administrator is not counted out" "PgBouncer*" "$(console_as admin)"
 bye stats1
 bye stats2
+
+# --- what a login costs, and a host that has no address ---
+sql 'select 1' again >/dev/null
+sql 'select 1' again >/dev/null
+is "a login is no assignment of a server" 2 \
+    "$(column "SHOW STATS_TOTALS" server_assignment_count again)"
+is "nor are two servers opened for one client" 1 \
+    "$(console "SHOW SERVERS" | grep -c '|again|')"
+is "after a host without an address comes the next" 1 \
+    "$(sql 'select 1' badfirst)"
 
 # --- servers that are replaced ---
 session busy -d one
