@@ -9,7 +9,7 @@
 #include "archiver/catalog.h"
 #include "archiver/lineage.h"
 #include "archiver/recovery.h"
-#include "archiver/restore.h"
+#include "archiver/restore_request.h"
 #include "archiver/stanza.h"
 #include "common/buf.h"
 #include "common/err.h"

@@ -23,7 +23,7 @@ struct cursor {
 };
 
 void
-authfile_release(struct config_secret *s)
+authfile_release(struct authfile_secret *s)
 {
 	free(s->user);
 	if (s->secret != NULL)
@@ -67,12 +67,12 @@ is_scram(const char *s)
 	    strpbrk(s + n + 1, "$:") == NULL;
 }
 
-enum config_secret_kind
-config_secret_kind(const char *s)
+enum authfile_kind
+authfile_kind(const char *s)
 {
 	if (is_md5(s))
-		return CONFIG_SECRET_MD5;
-	return is_scram(s) ? CONFIG_SECRET_SCRAM : CONFIG_SECRET_PLAIN;
+		return AUTHFILE_MD5;
+	return is_scram(s) ? AUTHFILE_SCRAM : AUTHFILE_PLAIN;
 }
 
 static int
@@ -133,10 +133,10 @@ take_quoted(struct cursor *c, size_t max, const char *too_long, char **out)
 }
 
 static int
-keep(struct cursor *c, struct config_secret *s, struct config_secret **all,
+keep(struct cursor *c, struct authfile_secret *s, struct authfile_secret **all,
     size_t *n)
 {
-	struct config_secret *grown;
+	struct authfile_secret *grown;
 
 	/* Doubles whenever n is a power of two. */
 	if ((*n & (*n - 1)) == 0) {
@@ -153,29 +153,29 @@ keep(struct cursor *c, struct config_secret *s, struct config_secret **all,
 
 /* Reads one line, which is neither empty nor a comment. */
 static int
-take_user(struct cursor *c, struct config_secret **all, size_t *n)
+take_user(struct cursor *c, struct authfile_secret **all, size_t *n)
 {
-	struct config_secret s = { 0 };
+	struct authfile_secret s = { 0 };
 	int		     rc;
 
-	rc = take_quoted(c, CONFIG_USER_NAME_MAX,
+	rc = take_quoted(c, AUTHFILE_USER_MAX,
 	    "username too long in auth file", &s.user);
 	if (rc == 0) {
 		skip_blanks(c);
-		rc = take_quoted(c, CONFIG_SECRET_MAX,
+		rc = take_quoted(c, AUTHFILE_SECRET_MAX,
 		    "password too long in auth file", &s.secret);
 	}
 	if (rc != 0) {
 		authfile_release(&s);
 		return rc;
 	}
-	s.kind = config_secret_kind(s.secret);
+	s.kind = authfile_kind(s.secret);
 	return keep(c, &s, all, n);
 }
 
 int
 authfile_parse(const char *name, const struct buf *text,
-    struct config_secret **secrets, size_t *n, struct err *e)
+    struct authfile_secret **secrets, size_t *n, struct err *e)
 {
 	struct cursor	c = { .file = name, .line = 1, .e = e };
 	int		rc;
@@ -219,7 +219,7 @@ read_all(int fd, struct buf *text)
 }
 
 int
-authfile_load(const char *path, struct config_secret **secrets, size_t *n,
+authfile_load(const char *path, struct authfile_secret **secrets, size_t *n,
     struct err *e)
 {
 	struct buf	text;

@@ -116,7 +116,7 @@ login_begin_auth(struct client *c)
 	struct shared	     *p = c->worker->shared;
 	const struct options *o = worker_options(c->worker);
 	struct login	     *l = c->login;
-	const struct config_secret *s;
+	const struct authfile_secret *s;
 	struct client_auth_params params = { .user = l->startup.user };
 	struct scram_secret   cached;
 	struct buf	      reply = { 0 };
@@ -200,7 +200,7 @@ auth_pool(struct client *c, const struct config_db *conf, const char *auth_user)
 	struct database	     *db;
 	struct user	     *u;
 	struct dbpool	     *pool;
-	const struct config_secret *s;
+	const struct authfile_secret *s;
 	char		      text[256];
 
 	name = first_of(conf != NULL ? conf->opt.auth_dbname : NULL,

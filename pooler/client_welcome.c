@@ -125,7 +125,7 @@ give_credentials(struct client *c, bool forced)
 {
 	struct dbpool *p = c->pool;
 	const struct config *conf = c->worker->shared->config;
-	const struct config_secret *s;
+	const struct authfile_secret *s;
 	const char *secret = NULL;
 
 	pthread_mutex_lock(&p->lock);

@@ -211,7 +211,7 @@ compare_users(const void *a, const void *b)
 static int
 compare_secrets(const void *a, const void *b)
 {
-	const struct config_secret *x = a, *y = b;
+	const struct authfile_secret *x = a, *y = b;
 
 	return strcmp(x->user, y->user);
 }
@@ -223,7 +223,7 @@ drop_repeated_secrets(struct config *c, struct err *e)
 	size_t	i, kept = 0, place;
 
 	for (i = 0; i < c->n_secrets; i++) {
-		struct config_secret s = c->secrets[i];
+		struct authfile_secret s = c->secrets[i];
 
 		memset(&c->secrets[i], 0, sizeof(s));
 		place = config_place_of(&c->secret_index, s.user);
@@ -438,7 +438,7 @@ config_load_secrets(const char *path, struct config **out, struct err *e)
 void
 config_swap_secrets(struct config *a, struct config *b)
 {
-	struct config_secret *secrets = a->secrets;
+	struct authfile_secret *secrets = a->secrets;
 	struct strmap index = a->secret_index;
 	size_t	n = a->n_secrets;
 

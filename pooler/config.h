@@ -21,14 +21,13 @@
 
 #include "common/buf.h"
 #include "common/strmap.h"
+#include "pooler/authfile.h"
 #include "pooler/options.h"
 
 struct err;
 
-/* Usable bytes of names and secrets, PgBouncer's limits. */
+/* Usable bytes of a name, PgBouncer's limit; see also authfile.h. */
 #define CONFIG_DB_NAME_MAX	63
-#define CONFIG_USER_NAME_MAX	127
-#define CONFIG_SECRET_MAX	65530
 #define CONFIG_ADMIN_DB		"pgbouncer"
 #define CONFIG_DEFAULT_PORT	5432
 
@@ -46,19 +45,6 @@ struct config_user {
 	struct user_options opt;
 };
 
-enum config_secret_kind {
-	CONFIG_SECRET_PLAIN,
-	CONFIG_SECRET_MD5,	/* "md5" and 32 hexadecimal digits */
-	CONFIG_SECRET_SCRAM	/* "SCRAM-SHA-256$<n>:<salt>$<key>:<key>" */
-};
-
-/* One line of the auth file. An empty secret never matches anything. */
-struct config_secret {
-	char			*user;
-	char			*secret;
-	enum config_secret_kind	 kind;
-};
-
 struct config {
 	struct options	     opt;
 	/* Sorted by name in byte order; names are unique. */
@@ -66,7 +52,7 @@ struct config {
 	size_t		     n_dbs;
 	struct config_user  *users;
 	size_t		     n_users;
-	struct config_secret *secrets;
+	struct authfile_secret *secrets;
 	size_t		     n_secrets;
 	struct config_db    *fallback;	/* the entry "*", or NULL */
 	/* Lines ending in '\n' for the log. */
@@ -123,11 +109,8 @@ const struct config_db *config_find_db(const struct config *,
 	    const char *name);
 const struct config_user *config_find_user(const struct config *,
 	    const char *name);
-const struct config_secret *config_find_secret(const struct config *,
+const struct authfile_secret *config_find_secret(const struct config *,
 	    const char *user);
-
-/* The kind of a stored secret, by its form alone. */
-enum config_secret_kind config_secret_kind(const char *secret);
 
 /* What became of a database between two snapshots. */
 enum config_change {

@@ -269,7 +269,7 @@ read_db(struct config_loader *l, struct config_db *db)
 	if (rc == 0 && (db->name = strdup(l->at->key)) == NULL)
 		rc = config_no_memory(l->e);
 	if (rc == 0 && db->opt.user != NULL &&
-	    strlen(db->opt.user) > CONFIG_USER_NAME_MAX)
+	    strlen(db->opt.user) > AUTHFILE_USER_MAX)
 		rc = config_fail(l, "username too long");
 	unset_zero(&db->opt.max_db_connections);
 	unset_zero(&db->opt.max_db_client_connections);
@@ -308,7 +308,7 @@ config_take_user(struct config_loader *l)
 	struct config_user u = { 0 };
 	int		   rc;
 
-	if (strlen(l->at->key) > CONFIG_USER_NAME_MAX) {
+	if (strlen(l->at->key) > AUTHFILE_USER_MAX) {
 		config_warn(l, "too long user name: %s", l->at->key);
 		return 0;
 	}

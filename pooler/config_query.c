@@ -17,7 +17,7 @@ config_find_user(const struct config *c, const char *name)
 	return strmap_get(&c->user_index, name);
 }
 
-const struct config_secret *
+const struct authfile_secret *
 config_find_secret(const struct config *c, const char *user)
 {
 	return strmap_get(&c->secret_index, user);

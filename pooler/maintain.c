@@ -132,7 +132,8 @@ look_after_pools(struct control *p, bool tick)
 static void
 make_forced_pool(struct control *p, struct database *db, const char *name)
 {
-	const struct config_secret *s = config_find_secret(p->shared.config, name);
+	const struct authfile_secret *s = config_find_secret(p->shared.config,
+	    name);
 	const char    *secret = db->conf->opt.password;
 	struct user   *u = registry_user(&p->shared.registry, name);
 	struct dbpool *pool = u == NULL ? NULL :
@@ -231,7 +232,8 @@ static void
 look_after(struct maintain *m, bool tick)
 {
 	struct control *p = m->control;
-	uint64_t period = (uint64_t)p->shared.config->opt.stats_period * 1000000;
+	uint64_t period = (uint64_t)p->shared.config->opt.stats_period *
+	    1000000;
 
 	if (tick) {
 		make_forced_pools(p);

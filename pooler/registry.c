@@ -283,7 +283,7 @@ mostly_scram(const struct config *c)
 	size_t	i, scram = 0;
 
 	for (i = 0; i < c->n_secrets; i++)
-		scram += c->secrets[i].kind == CONFIG_SECRET_SCRAM;
+		scram += c->secrets[i].kind == AUTHFILE_SCRAM;
 	return 2 * scram > c->n_secrets;
 }
 

@@ -148,7 +148,7 @@ take_pair(struct startup *s, const char *name, const char *value,
     const struct options *o, struct err *e)
 {
 	if (strcmp(name, "user") == 0)
-		return replace(&s->user, value, CONFIG_USER_NAME_MAX,
+		return replace(&s->user, value, AUTHFILE_USER_MAX,
 		    "username too long", e);
 	if (strcmp(name, "database") == 0)
 		return replace(&s->database, value, 4096,
@@ -191,7 +191,7 @@ startup_parse(struct startup *s, const struct wire_first *first,
 	if (s->user == NULL || s->user[0] == '\0')
 		return err_set(e, ERR_PROTOCOL, "no username supplied");
 	if (s->database == NULL || s->database[0] == '\0')
-		return replace(&s->database, s->user, CONFIG_USER_NAME_MAX,
+		return replace(&s->database, s->user, AUTHFILE_USER_MAX,
 		    "username too long", e);
 	return 0;
 }

@@ -12,7 +12,7 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct config_secret	*s = NULL;
+	struct authfile_secret	*s = NULL;
 	struct buf		 text = { 0 };
 	struct err		 e = { 0 };
 	size_t			 n = 0, i;
@@ -22,9 +22,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rc = authfile_parse("f", &text, &s, &n, &e);
 	FUZZ_CHECK(rc == 0 || (e.code == rc && e.msg[0] != '\0'));
 	for (i = 0; i < n; i++) {
-		FUZZ_CHECK(strlen(s[i].user) <= CONFIG_USER_NAME_MAX);
-		FUZZ_CHECK(strlen(s[i].secret) <= CONFIG_SECRET_MAX);
-		FUZZ_CHECK(s[i].kind == config_secret_kind(s[i].secret));
+		FUZZ_CHECK(strlen(s[i].user) <= AUTHFILE_USER_MAX);
+		FUZZ_CHECK(strlen(s[i].secret) <= AUTHFILE_SECRET_MAX);
+		FUZZ_CHECK(s[i].kind == authfile_kind(s[i].secret));
 		authfile_release(&s[i]);
 	}
 	free(s);

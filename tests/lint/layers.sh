@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # Who may include whom: common/ knows no program, programs do not know each
-# other, the pure modules know no input and output, and each third-party
-# library has one includer.
+# other, the pure modules know no input and output, no modules include each
+# other in a circle, the pooler has layers (pooler-layers), and each
+# third-party library has one includer.
 
 # shellcheck source=tests/lint/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -47,6 +48,50 @@ check "pure modules: no loop, no sockets, no clock" "$(awk "$rank"'
 	$1 ~ /^common\// && rank($1) < 3 && module($1) !~ /^(log|crc32c)$/ &&
 	$2 ~ /^(uv|sys\/socket|sys\/epoll|netinet\/.*|netdb|poll|pthread|time|sys\/time)(\.h)?$/
 	' <<<"$all")"
+
+# Which module a file belongs to: x.c and x.h are x, and so is what the two
+# keep in files of their own (x_impl.h, and those listed).
+modules='
+function module_of(f,  d, b) {
+	d = f; sub(/\/.*/, "", d)
+	b = f; sub(/^[^\/]*\//, "", b); sub(/\.[a-z]+$/, "", b)
+	sub(/_impl$/, "", b)
+	if (d == "pooler" && b ~ /^(client|server|config)_/)
+		sub(/_.*/, "", b)
+	if (d == "pooler" && b ~ /^admin_(ops|pools|show|sockets|stats)$/)
+		b = "admin"
+	if (d == "common" && b ~ /^(poller_.*|opt_show|wire_put)$/)
+		sub(/_.*/, "", b)
+	if (d == "archiver" && b ~ /^(settings_check|unpack_plan)$/)
+		sub(/_.*/, "", b)
+	return d "/" b
+}'
+edges=$(awk "$modules"'
+	$2 ~ /^(common|pooler|archiver|homelabctl)\/.*\.h$/ {
+		a = module_of($1); b = module_of($2)
+		if (a != b) print a, b
+	}' <<<"$all" | sort -u)
+# Client and server drive each other: one layer, see pooler-layers.
+check "modules include each other in no circle" "$(
+	sed -E 's,pooler/(client|server)\b,pooler/client+server,g' <<<"$edges" |
+	    awk '$1 != $2' | tsort 2>&1 >/dev/null)"
+# A line of tests/lint/pooler-layers is a layer; higher numbers see lower.
+check "the pooler's layers: nothing includes upward" "$(awk '
+	FNR == NR {
+		if ($0 ~ /^#/) next
+		if ($0 !~ / # ./) print "pooler-layers: no reason: " $1
+		layer++
+		for (i = 2; i <= NF && $i != "#"; i++) at["pooler/" $i] = layer
+		next
+	}
+	$1 !~ /^pooler\// { next }
+	!($1 in at) { print $1 ": in no layer"; next }
+	$2 !~ /^pooler\// { next }
+	!($2 in at) { print $2 ": in no layer"; next }
+	at[$2] > at[$1] || (at[$2] == at[$1] && at[$1] > 1 &&
+	    ($1 " " $2) !~ /^pooler\/(client pooler\/server|server pooler\/client)$/) {
+		print $1 " includes " $2
+	}' tests/lint/pooler-layers - <<<"$edges")"
 
 # third "header pattern" files that may include it...
 third() {

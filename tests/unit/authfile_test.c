@@ -10,7 +10,7 @@
 static struct err err;
 
 static void
-release(struct config_secret *s, size_t n)
+release(struct authfile_secret *s, size_t n)
 {
 	size_t	i;
 
@@ -20,7 +20,7 @@ release(struct config_secret *s, size_t n)
 }
 
 static int
-parse(const char *text, size_t len, struct config_secret **s, size_t *n)
+parse(const char *text, size_t len, struct authfile_secret **s, size_t *n)
 {
 	struct buf	b = { 0 };
 	int		rc;
@@ -38,7 +38,7 @@ parse(const char *text, size_t len, struct config_secret **s, size_t *n)
 static void
 expect(const char *text, const char *want)
 {
-	struct config_secret	*s;
+	struct authfile_secret	*s;
 	struct buf		 out = { 0 };
 	size_t			 n, i;
 
@@ -53,7 +53,7 @@ expect(const char *text, const char *want)
 static void
 expect_error(const char *text, size_t users, const char *msg)
 {
-	struct config_secret	*s;
+	struct authfile_secret	*s;
 	size_t			 n;
 
 	ck_assert_int_eq(parse(text, strlen(text), &s, &n), ERR_CONFIG);
@@ -91,7 +91,7 @@ END_TEST
 
 START_TEST(limits)
 {
-	struct config_secret	*s;
+	struct authfile_secret	*s;
 	struct buf		 b = { 0 };
 	size_t			 n, user, secret;
 	int			 rc;
@@ -126,33 +126,33 @@ START_TEST(kinds)
 {
 	static const struct {
 		const char		*secret;
-		enum config_secret_kind	 kind;
+		enum authfile_kind	 kind;
 	} v[] = {
-		{ "", CONFIG_SECRET_PLAIN },
-		{ "md5", CONFIG_SECRET_PLAIN },
-		{ "md50123456789abcdef0123456789abcdef", CONFIG_SECRET_MD5 },
-		{ "md50123456789abcdef0123456789abcdeF", CONFIG_SECRET_PLAIN },
-		{ "md50123456789abcdef0123456789abcde", CONFIG_SECRET_PLAIN },
+		{ "", AUTHFILE_PLAIN },
+		{ "md5", AUTHFILE_PLAIN },
+		{ "md50123456789abcdef0123456789abcdef", AUTHFILE_MD5 },
+		{ "md50123456789abcdef0123456789abcdeF", AUTHFILE_PLAIN },
+		{ "md50123456789abcdef0123456789abcde", AUTHFILE_PLAIN },
 		{ "md50123456789abcdef0123456789abcdef0",
-		    CONFIG_SECRET_PLAIN },
+		    AUTHFILE_PLAIN },
 		{ "SCRAM-SHA-256$4096:c2FsdA==$a2V5:a2V5",
-		    CONFIG_SECRET_SCRAM },
-		{ "SCRAM-SHA-256$:c2FsdA==$a2V5:a2V5", CONFIG_SECRET_PLAIN },
-		{ "SCRAM-SHA-256$4096:$a2V5:a2V5", CONFIG_SECRET_PLAIN },
-		{ "SCRAM-SHA-256$4096:c2FsdA==$:a2V5", CONFIG_SECRET_PLAIN },
-		{ "SCRAM-SHA-256$4096:c2FsdA==$a2V5:", CONFIG_SECRET_PLAIN },
-		{ "SCRAM-SHA-256$4096:c2FsdA==$a2V5", CONFIG_SECRET_PLAIN },
+		    AUTHFILE_SCRAM },
+		{ "SCRAM-SHA-256$:c2FsdA==$a2V5:a2V5", AUTHFILE_PLAIN },
+		{ "SCRAM-SHA-256$4096:$a2V5:a2V5", AUTHFILE_PLAIN },
+		{ "SCRAM-SHA-256$4096:c2FsdA==$:a2V5", AUTHFILE_PLAIN },
+		{ "SCRAM-SHA-256$4096:c2FsdA==$a2V5:", AUTHFILE_PLAIN },
+		{ "SCRAM-SHA-256$4096:c2FsdA==$a2V5", AUTHFILE_PLAIN },
 		{ "SCRAM-SHA-256$4096:c2FsdA==$a2V5:a:b",
-		    CONFIG_SECRET_PLAIN },
-		{ "SCRAM-SHA-256$4096", CONFIG_SECRET_PLAIN },
-		{ "SCRAM-SHA-256$", CONFIG_SECRET_PLAIN },
+		    AUTHFILE_PLAIN },
+		{ "SCRAM-SHA-256$4096", AUTHFILE_PLAIN },
+		{ "SCRAM-SHA-256$", AUTHFILE_PLAIN },
 		{ "scram-sha-256$4096:c2FsdA==$a2V5:a2V5",
-		    CONFIG_SECRET_PLAIN },
+		    AUTHFILE_PLAIN },
 	};
 	size_t	i;
 
 	for (i = 0; i < ARRAY_LEN(v); i++)
-		ck_assert_msg(config_secret_kind(v[i].secret) == v[i].kind,
+		ck_assert_msg(authfile_kind(v[i].secret) == v[i].kind,
 		    "%s", v[i].secret);
 }
 END_TEST
@@ -160,7 +160,7 @@ END_TEST
 START_TEST(files)
 {
 	char			 path[TEMP_PATH_MAX];
-	struct config_secret	*s = NULL;
+	struct authfile_secret	*s = NULL;
 	struct buf		 b = { 0 };
 	size_t			 n = 0, i;
 
@@ -190,7 +190,7 @@ END_TEST
 START_TEST(random_bytes)
 {
 	static const char	 pieces[] = "\"\"\" a\n;\t\0\xff\"a\" \"b\"\n";
-	struct config_secret	*s;
+	struct authfile_secret	*s;
 	uint32_t		 seed = 99;
 	size_t			 n, i, users = 0;
 	int			 round;

@@ -150,7 +150,7 @@ START_TEST(auth_file)
 	ck_assert_str_eq(c->secrets[0].user, "al\"x");
 	ck_assert_str_eq(config_find_secret(c, "al\"x")->secret, "");
 	ck_assert_int_eq(config_find_secret(c, "bob")->kind,
-	    CONFIG_SECRET_MD5);
+	    AUTHFILE_MD5);
 	ck_assert_ptr_null(config_find_secret(c, "eve"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&c->warnings),
 	    "user \"bob\" is listed again in "));
