@@ -6,7 +6,9 @@
 # bench/run.sh.
 #
 # backup	full backup, restore, delta restore of an unchanged directory,
-#		verify: seconds of wall and processor time per GiB
+#		verify: seconds of wall and processor time per GiB. The peer's
+#		verify compares checksums of the bytes as they are stored; ours
+#		expands them and compares what a restore would write
 # wal		the server's segments, archived by archive_command
 # push		one archive-push of a segment that is not there yet
 # recovery	replay of the same segments from the archive
