@@ -241,6 +241,9 @@ judge(struct relay *r, struct relay_msg *m)
 	}
 	if (requests_strays(&c->server->requests))
 		return judge_behind_strays(c, m->type);
+	if (requests_sync_ahead(&c->server->requests) &&
+	    m->type != WIRE_FE_SYNC && client_unsettled(c))
+		return client_wait_for_answers(c);
 	/* And everything from an error up to the Sync; so do we. */
 	if (requests_ignoring(&c->server->requests) && m->type != WIRE_FE_SYNC)
 		return FATE_DROP;

@@ -60,9 +60,12 @@ requests_push(struct requests *q, const struct request *r)
 {
 	if (q->count == q->cap && grow(q) != 0)
 		return ERR_NOMEM;
+	if (q->count == 0)
+		q->data_ahead = q->sync_ahead = false;
 	q->count++;
 	*requests_at(q, q->count - 1) = *r;
 	if (r->type == WIRE_FE_SYNC) {
+		q->sync_ahead = q->sync_ahead || q->data_ahead;
 		q->syncs++;
 		q->ignoring = false;
 	}
@@ -354,13 +357,16 @@ requests_end_ignoring(struct requests *q)
 void
 requests_copy_data(struct requests *q)
 {
-	if (q->count > 0)
-		requests_at(q, q->count - 1)->copy_data = true;
+	if (q->count == 0)
+		return;
+	requests_at(q, q->count - 1)->copy_data = true;
+	q->data_ahead = true;
 }
 
 void
 requests_copy_end(struct requests *q)
 {
+	q->data_ahead = false;
 	if (q->count > 0)
 		requests_at(q, q->count - 1)->copy_ends++;
 }

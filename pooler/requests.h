@@ -101,6 +101,8 @@ struct requests {
 	bool		 ignoring;
 	bool		 open;		/* see requests_need_sync() */
 	bool		 answered;	/* the head, in part */
+	bool		 data_ahead;	/* of its COPY, its end not sent */
+	bool		 sync_ahead;	/* behind such data: a stray, perhaps */
 	bool		 was_ignoring;	/* before we ended that for strays */
 	uint32_t	 strays;	/* Syncs that may have an answer */
 	size_t		 failing;	/* entries that requests_drop() owes, */
@@ -195,6 +197,14 @@ bool	requests_copy_in(struct requests *);
  * is for: Syncs behind the end count again. A Query may have several COPYs. */
 void	requests_copy_data(struct requests *);
 void	requests_copy_end(struct requests *);
+
+/* A Sync may turn out to be stray. What comes behind it is not to be sent
+ * before that is known. */
+static inline bool
+requests_sync_ahead(const struct requests *q)
+{
+	return q->sync_ahead && q->count > 0;
+}
 
 /* The client sends Sync between the data of the COPY. */
 static inline void

@@ -183,6 +183,19 @@ a< G 'C:COPY 1' G 'C:COPY 1' Z:I Z:I
 a> Q 'select 42'
 a< T D:42 C Z:I
 
+test a query behind that
+open a dbname=one
+a> P '' 'copy c from stdin' ; B '' ; E ; d 'rubbish\n' ; S ; Q 'select 40'
+a< 1 2 G E:22P02:* Z:I T D:40 C Z:I
+a> P '' 'copy c from stdin' ; B '' ; E ; S ; d '89\tx\n' ; S ; d 'rubbish\n' ; P '' 'select 40' ; B '' ; E ; S
+a< 1 2 G E:22P02:* Z:I
+a> P '' 'copy c from stdin' ; B '' ; E ; S ; d '89\tx\n' ; S ; c ; S ; P '' 'select 40' ; B '' ; E ; S
+a< 1 2 G 'C:COPY 1' Z:I 1 2 D:40 C Z:I
+a> P '' 'select 39' ; B '' ; E ; d late ; S ; P '' 'select 40' ; B '' ; E ; S
+a< 1 2 D:39 C Z:I 1 2 D:40 C Z:I
+a> Q 'select 42'
+a< T D:42 C Z:I
+
 test it leaves with Syncs in the failed COPY: the next client gets its own
 open a dbname=one
 open b dbname=one

@@ -618,10 +618,12 @@ START_TEST(strays_ahead)
 	ck_assert_uint_eq(q.count, 1);
 	replies(&q, "TDCZXZ");
 
-	/* Messages that are dropped or not, nobody knows. */
+	/* Messages that are dropped or not, nobody knows: the owner waits. */
 	push(&q, REQUEST_FORWARD, 'E', 1);
 	requests_copy_data(&q);
+	ck_assert(!requests_sync_ahead(&q));
 	push(&q, REQUEST_FORWARD, 'S', 2);
+	ck_assert(requests_sync_ahead(&q));
 	push(&q, REQUEST_FORWARD, 'P', 3);
 	ck_assert(requests_copy_in(&q));
 	replies(&q, "G");
