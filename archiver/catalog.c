@@ -22,8 +22,8 @@ catalog_key_pack(const struct catalog *c, char out[CATALOG_KEY_MAX],
 	return out;
 }
 
-char *
-catalog_key_manifest(const struct catalog *c, char out[CATALOG_KEY_MAX],
+static char *
+key_manifest(const struct catalog *c, char out[CATALOG_KEY_MAX],
     const char *label, const char *run)
 {
 	snprintf(out, CATALOG_KEY_MAX, "%s/backup/%s/manifest-%s", c->stanza,
@@ -161,7 +161,7 @@ resolve_doubled(const struct catalog *c, struct catalog_backup *b,
 	size_t		i;
 	int		rc;
 
-	catalog_key_manifest(c, prefix, b->label, "");
+	key_manifest(c, prefix, b->label, "");
 	rc = store_list(c->store, prefix, true, note_run, &r, &c->limits, e);
 	for (i = 0; rc == 0 && i < r.count; i++) {
 		memcpy(one.run, r.run[i], sizeof(one.run));
@@ -208,18 +208,6 @@ catalog_list(const struct catalog *c, struct catalog_list *l, struct err *e)
 }
 
 const struct catalog_backup *
-catalog_newest(const struct catalog_list *l)
-{
-	size_t	i;
-
-	for (i = l->count; i > 0; i--) {
-		if (l->backups[i - 1].committed && !l->backups[i - 1].tombstone)
-			return &l->backups[i - 1];
-	}
-	return NULL;
-}
-
-const struct catalog_backup *
 catalog_find(const struct catalog_list *l, const char *label)
 {
 	size_t	i;
@@ -245,7 +233,7 @@ catalog_load(const struct catalog *c, const struct catalog_backup *b,
 		return err_hint(e, "it has no manifest: choose another one, "
 		    "see the info command");
 	}
-	catalog_key_manifest(c, key, b->label, b->run);
+	key_manifest(c, key, b->label, b->run);
 	rc = catalog_get(c, OBJECT_MANIFEST, key, &text, e);
 	if (rc == 0)
 		rc = manifest_decode(m, buf_bytes(&text), buf_len(&text), e);
@@ -272,7 +260,7 @@ catalog_commit(const struct catalog *c, const struct manifest *m,
 	if (buf_failed(&text)) {
 		rc = err_set(e, ERR_NOMEM, "out of memory for the manifest");
 	} else {
-		catalog_key_manifest(c, key, m->label, m->run);
+		key_manifest(c, key, m->label, m->run);
 		rc = catalog_put(c, OBJECT_MANIFEST, key, buf_bytes(&text),
 		    buf_len(&text), e);
 	}

@@ -60,8 +60,6 @@ struct catalog_list {
 /* Each writes a key and returns it. */
 char	*catalog_key_pack(const struct catalog *c, char out[CATALOG_KEY_MAX],
 	    const char *label, const char *run, uint32_t number);
-char	*catalog_key_manifest(const struct catalog *c,
-	    char out[CATALOG_KEY_MAX], const char *label, const char *run);
 char	*catalog_key_intent(const struct catalog *c, char out[CATALOG_KEY_MAX],
 	    const char *label, const char *run, uint32_t number);
 char	*catalog_key_tombstone(const struct catalog *c,
@@ -76,8 +74,7 @@ int	catalog_list(const struct catalog *c, struct catalog_list *l,
 	    struct err *e) MUST_CHECK;
 void	catalog_list_release(struct catalog_list *l);
 
-/* The newest backup that is complete and not expired, NULL if none. */
-const struct catalog_backup *catalog_newest(const struct catalog_list *l);
+/* NULL if there is none. */
 const struct catalog_backup *catalog_find(const struct catalog_list *l,
 	    const char *label);
 

@@ -77,16 +77,3 @@ filter_free(struct filter *f)
 	if (f != NULL)
 		f->ops->free(f);
 }
-
-const char *
-filter_name(enum filter_kind kind)
-{
-	switch (kind) {
-	case FILTER_NONE:
-		return "none";
-	case FILTER_LZ4:
-		return "lz4";
-	default:
-		return "?";
-	}
-}

@@ -42,9 +42,6 @@ int	filter_finish(struct filter *, struct err *e) MUST_CHECK;
 
 void	filter_free(struct filter *);	/* NULL is legal */
 
-/* "none", "lz4"; "?" for a number that is no kind. */
-const char *filter_name(enum filter_kind kind);
-
 /* --- For the kinds. --- */
 
 struct filter_ops {

@@ -158,25 +158,3 @@ pgcontrol_invalidate_checkpoint(void *bytes, size_t n, struct err *e)
 	memcpy(p + crc_offset, &crc, sizeof(crc));
 	return 0;
 }
-
-const char *
-pgcontrol_state_text(enum pgcontrol_state state)
-{
-	switch (state) {
-	case PGCONTROL_STARTUP:
-		return "starting up";
-	case PGCONTROL_SHUTDOWNED:
-		return "shut down";
-	case PGCONTROL_SHUTDOWNED_IN_RECOVERY:
-		return "shut down in recovery";
-	case PGCONTROL_SHUTDOWNING:
-		return "shutting down";
-	case PGCONTROL_IN_CRASH_RECOVERY:
-		return "in crash recovery";
-	case PGCONTROL_IN_ARCHIVE_RECOVERY:
-		return "in archive recovery";
-	case PGCONTROL_IN_PRODUCTION:
-		return "in production";
-	}
-	return "unknown";
-}

@@ -70,7 +70,4 @@ int	pgcontrol_parse(struct pgcontrol *c, const void *bytes, size_t n,
 int	pgcontrol_invalidate_checkpoint(void *bytes, size_t n, struct err *e)
 	    MUST_CHECK;
 
-/* The word pg_controldata prints for a state; "unknown" for other values. */
-const char *pgcontrol_state_text(enum pgcontrol_state state);
-
 #endif /* ARCHIVER_PGCONTROL_H */

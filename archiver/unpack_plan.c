@@ -301,8 +301,9 @@ plan_maps(struct unpack_plan *p, struct err *e)
 	return rc;
 }
 
-void
-unpack_plan_clear(struct unpack_plan *p)
+/* Lets go of the batch. */
+static void
+clear(struct unpack_plan *p)
 {
 	while (p->span_count > 0)
 		pagemap_release(&p->spans[--p->span_count].map);
@@ -316,7 +317,7 @@ unpack_plan_next(struct unpack_plan *p, bool *more, struct err *e)
 	const struct manifest_file *f;
 	struct err	damage = { 0 };
 
-	unpack_plan_clear(p);
+	clear(p);
 	*more = p->order_next < p->order_count;
 	if (!*more)
 		return 0;
@@ -361,7 +362,7 @@ unpack_plan_init(struct unpack_plan *p, struct unpack_job *job,
 void
 unpack_plan_release(struct unpack_plan *p)
 {
-	unpack_plan_clear(p);
+	clear(p);
 	free(p->order);
 	free(p->items);
 	free(p->spans);

@@ -71,9 +71,6 @@ void	unpack_plan_release(struct unpack_plan *p);
 int	unpack_plan_next(struct unpack_plan *p, bool *more, struct err *e)
 	    MUST_CHECK;
 
-/* Lets go of the batch. */
-void	unpack_plan_clear(struct unpack_plan *p);
-
 /*
  * What is to be done after an attempt at a piece of a file failed. True:
  * try again. False: that was the last one, and the failure is on record:

@@ -147,13 +147,6 @@ buf_append_be32(struct buf *b, uint32_t v)
 }
 
 void
-buf_append_be64(struct buf *b, uint64_t v)
-{
-	buf_append_be32(b, (uint32_t)(v >> 32));
-	buf_append_be32(b, (uint32_t)v);
-}
-
-void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list	ap;

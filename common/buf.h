@@ -54,7 +54,6 @@ void	 buf_append_cstr(struct buf *, const char *s);	/* with the NUL */
 void	 buf_append_u8(struct buf *, uint8_t v);
 void	 buf_append_be16(struct buf *, uint16_t v);
 void	 buf_append_be32(struct buf *, uint32_t v);
-void	 buf_append_be64(struct buf *, uint64_t v);
 void	 buf_printf(struct buf *, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Overwrites four bytes at `pos` from the first unread one; must be inside. */

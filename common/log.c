@@ -129,12 +129,6 @@ log_wants(enum log_level level)
 	return (int)level <= (int)LV_LOG + log_verbose();
 }
 
-const char *
-log_level_name(enum log_level level)
-{
-	return levels[level].name;
-}
-
 /* "2026-07-10 22:19:13.123 UTC [4711] LOG "; returns its length. */
 static size_t
 put_prefix(char *line, size_t size, enum log_level level)

@@ -71,7 +71,4 @@ void	log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 #define log_noise(...) \
 	do { if (log_wants(LV_NOISE)) log_line(LV_NOISE, __VA_ARGS__); } while (0)
 
-/* The level's word ("WARNING"). */
-const char *log_level_name(enum log_level level);
-
 #endif /* COMMON_LOG_H */

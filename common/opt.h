@@ -227,10 +227,6 @@ void	opt_print(const struct opt_table *, const struct opt *,
 void	opt_show(const struct opt_table *, const struct opt *,
 	    const void *values, struct buf *out);
 
-/* The default as opt_print() would print it; nothing if there is none. */
-void	opt_print_default(const struct opt_table *, const struct opt *,
-	    struct buf *out);
-
 /* True if both structs have the same value (or both none). */
 bool	opt_equal(const struct opt *, const void *a, const void *b);
 

@@ -250,21 +250,6 @@ union value {
 	OPT_CTYPE_LIST	list;
 };
 
-void
-opt_print_default(const struct opt_table *t, const struct opt *o,
-    struct buf *out)
-{
-	const struct opt_table	*one;
-	struct single		 s;
-	union value		 v;
-
-	one = make_single(&s, t, o);
-	if (o->def == NULL || opt_init(one, &v, NULL) != 0)
-		return;
-	opt_print(one, one->opts, &v, out);
-	opt_release(one, &v);
-}
-
 bool
 opt_has_no_effect(const struct opt_table *t, const struct opt *o,
     const void *values)

@@ -2,7 +2,6 @@
 #include "common/base.h"
 #include "common/pgquery.h"
 
-#include <errno.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
@@ -27,7 +26,6 @@ struct pgquery {
 	int64_t		 timeout_us;
 	bool		(*cancelled)(void *arg);
 	void		*cancelled_arg;
-	char		 sqlstate[6];
 };
 
 /* PGresult under a name that does not need libpq's header. */
@@ -250,12 +248,10 @@ query_error(struct pgquery *q, const PGresult *res, struct err *e)
 	primary = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
 	flatten(primary != NULL ? primary : PQresultErrorMessage(res), text,
 	    sizeof(text));
-	if (state != NULL) {
-		snprintf(q->sqlstate, sizeof(q->sqlstate), "%s", state);
+	if (state != NULL)
 		err_set(e, code, "%s (SQLSTATE %s)", text, state);
-	} else {
+	else
 		err_set(e, code, "%s", text);
-	}
 	if (hint != NULL)
 		err_hint(e, "%s", hint);
 	return code;
@@ -317,7 +313,6 @@ pgquery_run(struct pgquery *q, const char *sql, const char *const *params,
 	int		 rc;
 
 	assert(!q->console || n == 0);
-	q->sqlstate[0] = '\0';
 	if (PQsetnonblocking(q->conn, 1) != 0 || (q->console ?
 	    PQsendQuery(q->conn, sql) : PQsendQueryParams(q->conn, sql, n,
 	    NULL, params, NULL, NULL, 0)) == 0)
@@ -365,12 +360,6 @@ pgquery_run_one(struct pgquery *q, const char *sql, const char *const *params,
 	}
 	*out = r;
 	return 0;
-}
-
-const char *
-pgquery_sqlstate(const struct pgquery *q)
-{
-	return q->sqlstate;
 }
 
 int
@@ -432,24 +421,6 @@ pgquery_int64(const struct pgquery_result *r, int row, int column, int64_t *out)
 	const char	*s = pgquery_text(r, row, column);
 
 	return s == NULL ? ERR_FORMAT : text_parse_int(s, 10, out);
-}
-
-int
-pgquery_uint64(const struct pgquery_result *r, int row, int column,
-    uint64_t *out)
-{
-	const char	*s = pgquery_text(r, row, column);
-	char		*end;
-	unsigned long long v;
-
-	if (s == NULL || !text_is_digit(s[0]))
-		return ERR_FORMAT;
-	errno = 0;
-	v = strtoull(s, &end, 10);
-	if (errno != 0 || *end != '\0')
-		return ERR_FORMAT;
-	*out = v;
-	return 0;
 }
 
 int

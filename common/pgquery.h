@@ -79,9 +79,6 @@ int	pgquery_run_one(struct pgquery *q, const char *sql,
 	    const char *const *params, int n, struct pgquery_result **out,
 	    struct err *e) MUST_CHECK;
 
-/* The SQLSTATE of the last error, "" if there was none or none was given. */
-const char *pgquery_sqlstate(const struct pgquery *q);
-
 /* The server's version as a number: 150012. 0 if the session is lost. */
 int	pgquery_server_version(const struct pgquery *q);
 
@@ -102,8 +99,6 @@ const char *pgquery_text(const struct pgquery_result *r, int row, int column);
 size_t	pgquery_length(const struct pgquery_result *r, int row, int column);
 int	pgquery_int64(const struct pgquery_result *r, int row, int column,
 	    int64_t *out) MUST_CHECK;
-int	pgquery_uint64(const struct pgquery_result *r, int row, int column,
-	    uint64_t *out) MUST_CHECK;
 int	pgquery_double(const struct pgquery_result *r, int row, int column,
 	    double *out) MUST_CHECK;
 int	pgquery_bool(const struct pgquery_result *r, int row, int column,

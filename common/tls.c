@@ -472,8 +472,8 @@ out:
 	return rc;
 }
 
-struct tls_context *
-tls_context_ref(struct tls_context *context)
+static struct tls_context *
+ref_context(struct tls_context *context)
 {
 	atomic_fetch_add_explicit(&context->refs, 1, memory_order_relaxed);
 	return context;
@@ -519,7 +519,7 @@ tls_new(struct tls_context *context, const char *host, tls_out_fn *out_fn,
 		return ERR_NOMEM;
 	t->out = out_fn;
 	t->out_arg = arg;
-	t->context = tls_context_ref(context);
+	t->context = ref_context(context);
 	t->ssl = SSL_new(context->ctx);
 	if (t->ssl == NULL || (bio = new_bio(t)) == NULL)
 		goto out;

@@ -79,8 +79,8 @@ struct tls;
 int	tls_context_new(const struct tls_settings *, struct tls_context **,
 	    struct err *) MUST_CHECK;
 
-/* One more, one less reference; the last one frees. unref(NULL) is fine. */
-struct tls_context *tls_context_ref(struct tls_context *);
+/* A tls counts as a reference to its context; the last one frees. NULL is
+ * fine. */
 void	tls_context_unref(struct tls_context *);
 
 /*

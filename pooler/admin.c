@@ -106,8 +106,9 @@ admin_notice(struct admin_request *r, const char *text, const char *detail)
 
 /* ---- commands ---- */
 
-const struct admin_entry *
-admin_find(const struct admin_entry *entries, size_t n, const char *name)
+/* The entry of that name, in any case; NULL if there is none. */
+static const struct admin_entry *
+find(const struct admin_entry *entries, size_t n, const char *name)
 {
 	size_t	i;
 
@@ -121,7 +122,7 @@ admin_find(const struct admin_entry *entries, size_t n, const char *name)
 static void
 show(struct admin_request *r)
 {
-	const struct admin_entry *e = admin_find(admin_shows, admin_n_shows,
+	const struct admin_entry *e = find(admin_shows, admin_n_shows,
 	    r->words.arg);
 
 	if (e == NULL)
@@ -153,7 +154,7 @@ run(struct admin_request *r)
 		show(r);
 		return;
 	}
-	e = admin_find(admin_ops, admin_n_ops, r->words.word);
+	e = find(admin_ops, admin_n_ops, r->words.word);
 	if (e == NULL)
 		admin_bad_command(r);
 	else if (e->full && !r->ask.full_access)

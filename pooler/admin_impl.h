@@ -41,10 +41,6 @@ struct admin_entry {
 	const char *help;		/* NULL: not in SHOW HELP */
 };
 
-/* The entry of that name, in any case; NULL if there is none. */
-const struct admin_entry *admin_find(const struct admin_entry *, size_t n,
-	    const char *name);
-
 /* Ends the command: CommandComplete (tag NULL: it is in the answer already,
  * by table_end()), ReadyForQuery. */
 void	admin_done(struct admin_request *, const char *tag);

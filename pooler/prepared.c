@@ -36,6 +36,13 @@ ps_table_release(struct ps_table *t)
 	hash_release(&t->statements);
 }
 
+static struct ps_statement *
+ref(struct ps_statement *s)
+{
+	s->refs++;
+	return s;
+}
+
 struct ps_statement *
 ps_get(struct ps_table *t, const char *text, size_t len, uint16_t ntypes)
 {
@@ -50,7 +57,7 @@ ps_get(struct ps_table *t, const char *text, size_t len, uint16_t ntypes)
 		s = container_of(n, struct ps_statement, node);
 		if (s->len == len && s->ntypes == ntypes &&
 		    memcmp(s->text, text, len) == 0)
-			return ps_ref(s);
+			return ref(s);
 	}
 	s = malloc(sizeof(*s) + len);
 	if (s == NULL)
@@ -66,13 +73,6 @@ ps_get(struct ps_table *t, const char *text, size_t len, uint16_t ntypes)
 		free(s);
 		return NULL;
 	}
-	return s;
-}
-
-struct ps_statement *
-ps_ref(struct ps_statement *s)
-{
-	s->refs++;
 	return s;
 }
 

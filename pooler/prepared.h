@@ -77,7 +77,6 @@ void	ps_table_release(struct ps_table *);
  */
 struct ps_statement *ps_get(struct ps_table *, const char *text, size_t len,
 	    uint16_t ntypes) MUST_CHECK;
-struct ps_statement *ps_ref(struct ps_statement *);
 void	ps_unref(struct ps_statement *);	/* NULL is legal */
 
 /* The name that servers know it by. */

@@ -164,6 +164,17 @@ connect_next(struct server *s)
 }
 
 static void
+connect_failed(struct server *s, const char *why)
+{
+	char	at[ADDR_TEXT_MAX];
+
+	server_log(s, LV_WARNING, "sbuf_connect failed to connect to %s: %s",
+	    addr_print(&s->addr, at, sizeof(at)), why);
+	resolver_failed(s->pool->db);
+	server_close(s, "connect failed");
+}
+
+static void
 on_resolved(struct resolver *r)
 {
 	struct server *s = server_login_of_resolver(r);
@@ -183,18 +194,7 @@ on_resolved(struct resolver *r)
 	server_enter(s, SERVER_CONNECT);
 	rc = connect_next(s);
 	if (rc != 0)
-		server_connect_failed(s, err_text(rc));
-}
-
-void
-server_connect_failed(struct server *s, const char *why)
-{
-	char	at[ADDR_TEXT_MAX];
-
-	server_log(s, LV_WARNING, "sbuf_connect failed to connect to %s: %s",
-	    addr_print(&s->addr, at, sizeof(at)), why);
-	resolver_failed(s->pool->db);
-	server_close(s, "connect failed");
+		connect_failed(s, err_text(rc));
 }
 
 /* ---- death ---- */
@@ -340,7 +340,7 @@ on_error(struct server *s, struct stream *stream)
 			if (connect_next(s) == 0)
 				return;
 		}
-		server_connect_failed(s, why);
+		connect_failed(s, why);
 	} else if (s->state == SERVER_TLS) {
 		server_log(s, LV_WARNING, "TLS handshake error: %s",
 		    stream_error(stream));

@@ -219,7 +219,6 @@ bool	server_clean_up(struct server *, const char *sql) MUST_CHECK;
 /* A query of ours in state TESTED, or a step of DRAINING, has succeeded. */
 void	server_tested(struct server *, enum request_why why);
 void	server_drained(struct server *);
-void	server_connect_failed(struct server *, const char *why);
 /*
  * server_order.c
  */

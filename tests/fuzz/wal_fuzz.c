@@ -111,7 +111,6 @@ control(const uint8_t *bytes, size_t n)
 			continue;
 		FUZZ_CHECK(c.version >= 14 && c.version <= 18);
 		FUZZ_CHECK(segment_size_is_legal(c.wal_segment_size));
-		FUZZ_CHECK(pgcontrol_state_text(c.state) != NULL);
 		FUZZ_CHECK(pgcontrol_invalidate_checkpoint(copy, sizeof(copy),
 		    &e) == 0);
 	}

@@ -17,7 +17,7 @@ START_TEST(appends)
 {
 	struct buf		b = { 0 };
 	static const char	want[] = "ab" "cd\0" "\x01" "\x02\x03"
-	    "\x04\x05\x06\x07" "\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f" "-7 x";
+	    "\x04\x05\x06\x07" "-7 x";
 
 	ck_assert_ptr_null(buf_bytes(&b));
 	ck_assert_uint_eq(buf_len(&b), 0);
@@ -28,7 +28,6 @@ START_TEST(appends)
 	buf_append_u8(&b, 1);
 	buf_append_be16(&b, 0x0203);
 	buf_append_be32(&b, 0x04050607);
-	buf_append_be64(&b, UINT64_C(0x08090a0b0c0d0e0f));
 	buf_printf(&b, "%d %s", -7, "x");
 	ck_assert_uint_eq(buf_len(&b), sizeof(want) - 1);
 	ck_assert_mem_eq(buf_bytes(&b), want, sizeof(want) - 1);

@@ -112,8 +112,9 @@ START_TEST(listing)
 	ck_assert_int_eq(catalog_list(&c, &l, &e), 0);
 	ck_assert_uint_eq(l.count, 3);
 	ck_assert(!l.backups[2].committed);
-	b = catalog_newest(&l);
-	ck_assert_str_eq(b->label, FULL_2);
+	b = catalog_find(&l, FULL_2);
+	ck_assert_ptr_nonnull(b);
+	ck_assert(b->committed && !b->tombstone);
 	ck_assert_str_eq(b->run, RUN_2);
 	ck_assert_int_eq(catalog_load(&c, b, &m, &e), 0);
 	ck_assert_uint_eq(m.start_lsn, 0x4000028);
@@ -247,8 +248,9 @@ START_TEST(expiring)
 	ck_assert_uint_eq(r.backups, 1);
 	ck_assert_uint_eq(r.wal, 2);
 	ck_assert_int_eq(catalog_list(&c, &l, &e), 0);
-	ck_assert_ptr_nonnull(catalog_newest(&l));
-	ck_assert_str_eq(catalog_newest(&l)->label, FULL_2);
+	ck_assert_uint_eq(l.count, 1);
+	ck_assert_str_eq(l.backups[0].label, FULL_2);
+	ck_assert(l.backups[0].committed && !l.backups[0].tombstone);
 	catalog_list_release(&l);
 	ck_assert_int_eq(catalog_has_wal(&c, ID, "000000010000000000000004",
 	    &e), 1);

@@ -106,28 +106,6 @@ START_TEST(no_effect_yet)
 }
 END_TEST
 
-START_TEST(printed_defaults)
-{
-	static const char *const want[] = { "flag=1", "number=8",
-	    "bare_number=", "mask=7", "wait_time=1.5", "max_size=1MiB",
-	    "path=/x", "bare_path=", "pass_word=", "fruit=pear",
-	    "bare_fruit=", "names=a, b", "bare_names=", "later=3" };
-	const struct opt	*o;
-	struct buf		 b = { 0 };
-	size_t			 i = 0;
-
-	OPT_FOREACH(o, &bouncer) {
-		buf_clear(&b);
-		buf_printf(&b, "%s=", o->name);
-		opt_print_default(&bouncer, o, &b);
-		ck_assert_str_eq(buf_cstr(&b), want[i]);
-		i++;
-	}
-	ck_assert_uint_eq(i, ARRAY_LEN(want));
-	buf_release(&b);
-}
-END_TEST
-
 /* Each flaw that opt_check() is there to find. */
 START_TEST(broken_tables)
 {
@@ -208,5 +186,5 @@ START_TEST(nearest)
 }
 END_TEST
 
-UNIT_MAIN("opt_show", nearest, secrets_are_not_shown, equality, reload, no_effect_yet,
-    printed_defaults, broken_tables)
+UNIT_MAIN("opt_show", nearest, secrets_are_not_shown, equality, reload,
+    no_effect_yet, broken_tables)
