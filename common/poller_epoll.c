@@ -213,14 +213,14 @@ receive(struct poller_conn *c)
 			c->readable = false;
 		c->fn(c, PE_DATA, l, l->data, (size_t)n);
 		lent_unref(l);
-		flush_dirty(p);
+		/* A full buffer does not travel alone: what is read in this
+		 * turn leaves in one write. */
 		if (!wants_data(c, p)) {
 			/* Its owner stopped, and the end of file behind the
 			 * data has had its edge: no other one will come. */
 			if (c->poller == p && !c->receiving && c->hangup &&
 			    !c->failed) {
 				poller_deliver(c, PE_HANGUP, 0);
-				flush_dirty(p);
 			}
 			return;
 		}

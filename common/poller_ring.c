@@ -15,15 +15,13 @@
 /* Completions that the kernel keeps in shared memory; more is slower. */
 #define CQ_ENTRIES	4096
 #define BUFFER_GROUP	0
-/* Pieces of output in one send. */
-#define IOVECS		8
 /* The data of requests whose own events say nothing. */
 #define NO_DATA		0
 
-/* A send of several pieces, until it is submitted. */
+/* A send or receive of several pieces, until it is submitted. */
 struct pieces {
 	struct msghdr msg;
-	struct iovec  iov[IOVECS];
+	struct iovec  iov[RING_PIECES];
 };
 
 struct kernel_ring {
@@ -134,19 +132,52 @@ prepare(struct kernel_ring *k)
 	return sqe;
 }
 
+/* Empty ones, for the request being prepared. */
+static struct pieces *
+get_pieces(struct kernel_ring *k)
+{
+	struct pieces *m;
+
+	/* Never more than requests prepared and not submitted. */
+	assert(k->n_pieces < SQ_ENTRIES);
+	m = &k->pieces[k->n_pieces++];
+	memset(&m->msg, 0, sizeof(m->msg));
+	m->msg.msg_iov = m->iov;
+	return m;
+}
+
 bool
-ring_recv(struct ring *r, int fd, bool multishot, uint64_t data)
+ring_recv(struct ring *r, int fd, uint64_t data)
 {
 	struct io_uring_sqe *sqe = prepare(r->kernel);
 
 	if (sqe == NULL)
 		return false;
-	if (multishot)
-		io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
-	else
-		io_uring_prep_recv(sqe, fd, NULL, LENT_SIZE, 0);
+	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFER_GROUP;
+	sqe->user_data = data;
+	return true;
+}
+
+bool
+ring_recv_now(struct ring *r, int fd, struct lent *const *to, unsigned n,
+    uint64_t data)
+{
+	struct io_uring_sqe *sqe = prepare(r->kernel);
+	struct pieces	    *m;
+
+	assert(n <= RING_PIECES);
+	if (sqe == NULL)
+		return false;
+	m = get_pieces(r->kernel);
+	for (; m->msg.msg_iovlen < n; m->msg.msg_iovlen++) {
+		m->iov[m->msg.msg_iovlen] = (struct iovec){
+			.iov_base = to[m->msg.msg_iovlen]->data,
+			.iov_len = LENT_SIZE
+		};
+	}
+	io_uring_prep_recvmsg(sqe, fd, &m->msg, MSG_DONTWAIT);
 	sqe->user_data = data;
 	return true;
 }
@@ -167,12 +198,9 @@ ring_send(struct ring *r, int fd, const struct poller_seg *g, uint64_t data,
 		*bytes = g->n;
 		io_uring_prep_send(sqe, fd, g->bytes, g->n, flags);
 	} else {
-		/* Never more than requests prepared and not submitted. */
-		assert(r->kernel->n_pieces < SQ_ENTRIES);
-		m = &r->kernel->pieces[r->kernel->n_pieces++];
-		memset(&m->msg, 0, sizeof(m->msg));
-		m->msg.msg_iov = m->iov;
-		for (; g != NULL && m->msg.msg_iovlen < IOVECS; g = g->next) {
+		m = get_pieces(r->kernel);
+		for (; g != NULL && m->msg.msg_iovlen < RING_PIECES;
+		    g = g->next) {
 			struct iovec *v = &m->iov[m->msg.msg_iovlen++];
 
 			v->iov_base = (void *)(uintptr_t)g->bytes;

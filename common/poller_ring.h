@@ -30,6 +30,8 @@ struct kernel_ring;
 
 /* Buffers that wait in the kernel; a power of two. */
 #define RING_BUFFERS	256
+/* Of one send or receive. */
+#define RING_PIECES	8
 
 struct ring_event {
 	uint64_t data;
@@ -54,12 +56,17 @@ int	ring_open(struct ring *) MUST_CHECK;
 /* Ends all requests. Buffers that the kernel still had are freed. */
 void	ring_close(struct ring *);
 
+/* Receives a buffer for each piece until it is cancelled, fails or finds no
+ * buffer. */
+bool	ring_recv(struct ring *, int fd, uint64_t data) MUST_CHECK;
+
 /*
- * Receives at most a buffer from fd, or, `multishot`, a buffer for each
- * piece until it is cancelled, fails or finds no buffer.
+ * Receives what is there now, at most these n buffers (n <= RING_PIECES): when
+ * ring_enter() returns it is over, and its event is there to be fetched
+ * (-EAGAIN: nothing was).
  */
-bool	ring_recv(struct ring *, int fd, bool multishot, uint64_t data)
-	    MUST_CHECK;
+bool	ring_recv_now(struct ring *, int fd, struct lent *const *, unsigned n,
+	    uint64_t data) MUST_CHECK;
 
 /*
  * Sends the first pieces of a queue without waiting for the socket. *bytes

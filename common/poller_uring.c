@@ -7,8 +7,9 @@
  * kernel, which takes a buffer for each piece from a ring of lent buffers
  * that we refill each turn. Stopping costs nothing: what arrives meanwhile
  * is *held* with the socket, and only then the receive is cancelled, so that
- * the kernel keeps the rest. A source that fills whole buffers (a COPY) is
- * received from one buffer a turn, or it would take the ring for itself.
+ * the kernel keeps the rest. A source that fills whole buffers (a COPY)
+ * would take the ring for itself: from it a turn receives what is there, up
+ * to BULK buffers of its own, without waiting.
  *
  * Sending. Never waits inside the kernel: MSG_DONTWAIT, and MSG_WAITALL so
  * that a short send counts as failed. Success posts nothing, failure posts a
@@ -33,6 +34,15 @@
 /* How long to wait for memory before it is asked for again. */
 #define STARVED_MS	10
 
+/* Buffers filled in a turn by a source that has much. */
+#define BULK		4
+
+/* A receive into buffers of our own, in this system call. */
+struct bulk {
+	struct lent *lent[BULK];
+	unsigned     n;
+};
+
 /* The low bits of a completion's user data; the rest is a poller_sock. */
 enum kind {
 	KIND_NONE,
@@ -55,11 +65,11 @@ struct poller_sock {
 	int	 send_result;	/* bytes sent, or a negated errno */
 	int	 end_errno;	/* 0: end of file */
 	uint32_t requests;	/* that the kernel has not finished */
+	struct bulk *taking;	/* the receive of this system call */
 	bool	 receiving;	/* the kernel has a receive */
-	bool	 multishot;	/* it is one */
 	bool	 cancelling;	/* and it was told to end */
 	bool	 polls_out, polls_hup, polls_in;
-	bool	 bulk;		/* fills whole buffers */
+	bool	 bulk;		/* it has much to give */
 	bool	 writable;	/* try to send although it was blocked */
 	bool	 ended;		/* nothing more will be received */
 	bool	 told_hangup;
@@ -69,6 +79,7 @@ struct poller_sock {
 struct state {
 	struct ring	 ring;
 	struct slab	 socks;
+	struct slab	 bulks;
 	struct list	 watches;	/* socks of watches */
 	struct list	 sending;	/* socks, by send_node */
 	struct list	 leaving;	/* socks without owner, to be cancelled */
@@ -90,6 +101,7 @@ open_set(struct poller *p)
 		return r;
 	}
 	slab_init(&st->socks, "socket_cache", sizeof(struct poller_sock), 0);
+	slab_init(&st->bulks, "bulk_cache", sizeof(struct bulk), 0);
 	list_init(&st->watches);
 	list_init(&st->sending);
 	list_init(&st->leaving);
@@ -111,6 +123,7 @@ close_set(struct poller *p)
 		slab_give(&st->socks,
 		    container_of(n, struct poller_sock, node));
 	slab_release(&st->socks);
+	slab_release(&st->bulks);
 	free(st);
 }
 
@@ -254,18 +267,45 @@ watch_remove(struct poller *p, struct poller_watch *w)
 
 /* ---- what the kernel is to be told ---- */
 
+static void
+drop_bulk(struct state *st, struct bulk *b)
+{
+	while (b->n > 0)
+		lent_unref(b->lent[--b->n]);
+	slab_give(&st->bulks, b);
+}
+
+static bool
+start_bulk(struct poller *p, struct poller_conn *c)
+{
+	struct poller_sock *s = c->sock;
+	struct state *st = p->state;
+	struct bulk  *b = slab_take(&st->bulks);
+
+	if (b == NULL)
+		return false;
+	while (b->n < BULK && (b->lent[b->n] = lent_get(p)) != NULL)
+		b->n++;
+	if (b->n == 0 || !ring_recv_now(&st->ring, c->fd, b->lent, b->n,
+	    data_of(s, KIND_RECV))) {
+		drop_bulk(st, b);
+		return false;
+	}
+	s->taking = b;
+	return true;
+}
+
 static bool
 start_recv(struct poller *p, struct poller_conn *c)
 {
 	struct poller_sock *s = c->sock;
 	struct state *st = p->state;
 
-	if (p->lent_given == 0 ||
-	    !ring_recv(&st->ring, c->fd, !s->bulk, data_of(s, KIND_RECV)))
+	if (s->bulk ? !start_bulk(p, c) : p->lent_given == 0 ||
+	    !ring_recv(&st->ring, c->fd, data_of(s, KIND_RECV)))
 		return false;
 	s->requests++;
 	s->receiving = true;
-	s->multishot = !s->bulk;
 	return true;
 }
 
@@ -289,7 +329,7 @@ settle_recv(struct poller *p, struct poller_conn *c)
 		return true;
 	if (s->receiving) {
 		if ((!c->receiving && s->held_head != NULL) ||
-		    (s->bulk && s->multishot))
+		    s->bulk)
 			return cancel_recv(st, s);
 		return true;
 	}
@@ -489,46 +529,19 @@ hold(struct poller_conn *c, struct lent *l, size_t n)
 	return true;
 }
 
+/* A receive has ended without any: for good, or to be asked for again. */
 static void
-on_recv(struct poller *p, struct poller_sock *s, const struct ring_event *e)
+on_no_data(struct poller_conn *c, int result)
 {
-	struct poller_conn *c = s->conn;
-	struct state *st = p->state;
-	struct lent *l = ring_take_buffer(&st->ring, p, e);
+	struct poller_sock *s = c->sock;
 
-	if (c != NULL && e->result == LENT_SIZE)
-		s->bulk = true;
-	else if (e->result > 0 && !s->multishot)
-		s->bulk = false;
-	if (!ring_more(e)) {
-		s->requests--;
-		s->receiving = s->cancelling = false;
-	}
-	if (c == NULL || c->failed) {
-		if (l != NULL)
-			lent_unref(l);
-		if (c == NULL)
-			sock_bury(st, s);
-		return;
-	}
-	if (!s->receiving || s->bulk)
-		poller_make_dirty(c);
-	if (e->result > 0 && l != NULL) {
-		if (is_clear(c))
-			c->fn(c, PE_DATA, l, l->data, (size_t)e->result);
-		else if (!hold(c, l, (size_t)e->result))
-			poller_deliver(c, PE_ERROR, ENOMEM);
-		lent_unref(l);
-		return;
-	}
-	if (l != NULL)
-		lent_unref(l);
-	/* No buffer was left, it was cancelled, or interrupted: again. */
-	if (e->result == -ENOBUFS || e->result == -ECANCELED ||
-	    e->result == -EINTR || e->result == -EAGAIN)
+	/* No buffer was left, it was cancelled, interrupted, or a turn's own
+	 * that found nothing. */
+	if (result == -ENOBUFS || result == -ECANCELED || result == -EINTR ||
+	    result == -EAGAIN)
 		return;
 	s->ended = true;
-	s->end_errno = -e->result;
+	s->end_errno = -result;
 	c->readable = true;
 	if (is_clear(c))
 		tell_end(c);
@@ -538,6 +551,79 @@ on_recv(struct poller *p, struct poller_sock *s, const struct ring_event *e)
 		tell_hangup(c);
 }
 
+/* Bytes for its owner, or to be held back for it. */
+static void
+take_bytes(struct poller_conn *c, struct lent *l, size_t n)
+{
+	if (is_clear(c))
+		c->fn(c, PE_DATA, l, l->data, n);
+	else if (!hold(c, l, n))
+		poller_deliver(c, PE_ERROR, ENOMEM);
+}
+
+/* Delivers what was held back until its owner stops it again. */
+static void serve(struct poller *, struct poller_conn *);
+
+/*
+ * What the turn's own receive has brought. All of it is held first: an owner
+ * may stop, or leave, in the middle.
+ */
+static void
+take_bulk(struct poller *p, struct poller_conn *c, const struct bulk *b,
+    size_t n)
+{
+	unsigned i;
+
+	for (i = 0; n > 0; i++) {
+		size_t	part = MIN(n, (size_t)LENT_SIZE);
+
+		if (!hold(c, b->lent[i], part)) {
+			poller_deliver(c, PE_ERROR, ENOMEM);
+			return;
+		}
+		n -= part;
+	}
+	if (list_linked(&c->ready_node)) {
+		list_remove(&p->ready, &c->ready_node);
+		serve(p, c);
+	}
+}
+
+static void
+on_recv(struct poller *p, struct poller_sock *s, const struct ring_event *e)
+{
+	struct poller_conn *c = s->conn;
+	struct state *st = p->state;
+	struct lent *l = ring_take_buffer(&st->ring, p, e);
+	struct bulk *b = s->taking;
+
+	s->taking = NULL;
+	/* It is one until less than a buffer was there. */
+	if (b != NULL)
+		s->bulk = e->result >= LENT_SIZE;
+	else if (e->result == LENT_SIZE)
+		s->bulk = true;
+	if (!ring_more(e)) {
+		s->requests--;
+		s->receiving = s->cancelling = false;
+	}
+	if (c == NULL)
+		sock_bury(st, s);
+	if (c != NULL && !c->failed) {
+		if (!s->receiving || s->bulk)
+			poller_make_dirty(c);
+		if (e->result <= 0)
+			on_no_data(c, e->result);
+		else if (b != NULL)
+			take_bulk(p, c, b, (size_t)e->result);
+		else if (l != NULL)
+			take_bytes(c, l, (size_t)e->result);
+	}
+	if (b != NULL)
+		drop_bulk(st, b);
+	if (l != NULL)
+		lent_unref(l);
+}
 static void
 on_out(struct state *st, struct poller_sock *s)
 {
@@ -694,7 +780,6 @@ serve_end(struct poller_conn *c)
 		tell_hangup(c);
 }
 
-/* Delivers what was held back until its owner stops it again. */
 static void
 serve(struct poller *p, struct poller_conn *c)
 {
@@ -778,8 +863,8 @@ has_ended(const struct state *st, const struct poller_sock *s, bool *got)
 
 		if (event_kind(e) != KIND_RECV || event_sock(e) != s)
 			continue;
-		if (e->result >= 0 || (e->result != -ECANCELED &&
-		    e->result != -ENOBUFS))
+		if (e->result != -ECANCELED && e->result != -ENOBUFS &&
+		    e->result != -EAGAIN)
 			*got = true;
 		if (!ring_more(e))
 			ended = true;

@@ -708,8 +708,117 @@ START_TEST(watch)
 }
 END_TEST
 
+/* A source that has much is received from in large parts, and in the middle
+ * of one its owner may do anything. */
+enum act { ACT_STOP, ACT_LEAVE, ACT_DETACH };
+static enum act act;
+static unsigned act_after;
+static struct poller *pair[2];
+
+static void
+on_much(struct poller_conn *c, enum poller_event ev, struct lent *l,
+    const char *bytes, size_t n)
+{
+	struct poller *other = c->poller == pair[0] ? pair[1] : pair[0];
+
+	on_event(c, ev, l, bytes, n);
+	if (ev != PE_DATA)
+		return;
+	switch (act) {
+	case ACT_STOP:
+		poller_recv_stop(c);
+		break;
+	case ACT_LEAVE:
+		if (poller_leave(c))
+			ck_assert_int_eq(poller_attach(other, c, c->fd, false,
+			    on_much), 0);
+		break;
+	case ACT_DETACH:
+		if (--act_after == 0)
+			poller_detach(c);
+		break;
+	}
+}
+
+/* As much as its socket takes. Returns how many bytes that were. */
+static size_t
+put_much(struct end *e, size_t n, uint64_t *sum)
+{
+	static char block[50000];
+	size_t	i, all = 0;
+	ssize_t	part;
+
+	for (i = 0; i < sizeof(block); i++)
+		block[i] = (char)(n >> (i % 3 * 8));
+	while (all < n && (part = write(e->far, block,
+	    MIN(n - all, sizeof(block)))) > 0) {
+		*sum = add_up(*sum, block, (size_t)part);
+		all += (size_t)part;
+	}
+	return all;
+}
+
+static void
+get_much(enum act what)
+{
+	const size_t total = (size_t)8 << 20;
+	struct end e;
+	uint64_t want = 0;
+	size_t	 sent = 0;
+	int	 i;
+
+	act = what;
+	open_end(pair[0], &e, on_much);
+	for (i = 0; e.bytes < total; i++) {
+		ck_assert_int_lt(i, 100000);
+		sent += put_much(&e, total - sent, &want);
+		poller_recv_start(&e.conn);
+		turn(pair[0]);
+		turn(pair[1]);
+	}
+	ck_assert_uint_eq(e.bytes, total);
+	ck_assert_uint_eq(e.sum, want);
+	close_end(&e);
+}
+
+START_TEST(much_from_one)
+{
+	struct poller_stats st;
+	struct end e;
+	uint64_t sum = 0;
+	unsigned i;
+	int	 k;
+
+	pair[0] = new_poller();
+	pair[1] = new_poller();
+	get_much(ACT_STOP);
+	get_much(ACT_LEAVE);
+	act = ACT_DETACH;
+	for (i = 1; i < 12; i++) {
+		act_after = i;
+		open_end(pair[0], &e, on_much);
+		poller_recv_start(&e.conn);
+		turn(pair[0]);
+		for (k = 0; e.conn.poller != NULL; k++) {
+			ck_assert_int_lt(k, 1000);
+			(void)put_much(&e, 1 << 20, &sum);
+			turn(pair[0]);
+		}
+		ck_assert_uint_eq(e.events[PE_DATA], i);
+		close_end(&e);
+		turn(pair[0]);
+		poller_get_stats(pair[0], &st);
+		ck_assert_uint_eq(st.lent_out, 0);
+		ck_assert_uint_eq(st.segs_out, 0);
+	}
+	poller_free(pair[0]);
+	poller_free(pair[1]);
+}
+END_TEST
+
 UNIT_MAIN_POLLERS("poller", data_eof_in_order, stopped,
     stopped_with_the_end_behind, detach_inside, poke,
     quiet_after_the_end, last_words, slow_reader, copies_fill_up, relay,
     wakes_are_not_lost, leave_with_bytes_on_the_way, leave_inside, crowd,
-    closing_is_seen, drained_without_other_events, watch)
+    closing_is_seen, drained_without_other_events, watch,
+    much_from_one)
