@@ -60,7 +60,7 @@ function module_of(f,  d, b) {
 		sub(/_.*/, "", b)
 	if (d == "pooler" && b ~ /^admin_(ops|pools|show|sockets|stats)$/)
 		b = "admin"
-	if (d == "common" && b ~ /^(poller_.*|opt_show|wire_put)$/)
+	if (d == "common" && b ~ /^(poller_.*|opt_show|wire_put|tls_context)$/)
 		sub(/_.*/, "", b)
 	if (d == "archiver" && b ~ /^(settings_check|unpack_plan)$/)
 		sub(/_.*/, "", b)
@@ -105,8 +105,9 @@ third '^uv\.h$' $uv common/ctlserver.c common/ctlserver.h pooler/main.c \
     pooler/pooler.c pooler/worker.c archiver/daemon.c common/err.c
 # One file for each use: sha256 and md5 are what PostgreSQL's manifest and S3's
 # Content-MD5 prescribe.
-third '^openssl/' common/tls.c common/scram.c common/random.c common/digest.c \
-    common/sha256.c archiver/md5.c archiver/filter_aead.c archiver/sigv4.c
+third '^openssl/' common/tls.c common/tls_context.c common/tls_impl.h \
+    common/scram.c common/random.c common/digest.c common/sha256.c \
+    archiver/md5.c archiver/filter_aead.c archiver/sigv4.c
 third '^liburing\.h$' common/poller_ring.c
 third '^sys/epoll\.h$' common/poller_epoll.c common/poller_uring.c
 third '^ini\.h$' common/conf.c
