@@ -81,7 +81,7 @@ auth_credentials_release(struct auth_credentials *c)
 
 /* 28P01 and the like are PostgreSQL's; a pooler's own refusals are 08P01. */
 static enum auth_result
-client_fail(struct client_auth *a, const char *reason)
+fail(struct client_auth *a, const char *reason)
 {
 	a->state = CLIENT_AUTH_ENDED;
 	a->reason = reason;
@@ -94,7 +94,7 @@ client_ok(struct client_auth *a, struct buf *reply)
 {
 	wire_put_auth(reply, WIRE_AUTH_OK, NULL, 0);
 	if (buf_failed(reply))
-		return client_fail(a, "out of memory");
+		return fail(a, "out of memory");
 	a->state = CLIENT_AUTH_ENDED;
 	return AUTH_OK;
 }
@@ -110,7 +110,7 @@ client_ask(struct client_auth *a, int state, struct buf *reply)
 	else
 		wire_put_auth_sasl(reply, SCRAM_MECHANISM);
 	if (buf_failed(reply))
-		return client_fail(a, "out of memory");
+		return fail(a, "out of memory");
 	a->state = state;
 	return AUTH_MORE;
 }
@@ -157,13 +157,13 @@ client_auth_begin(struct client_auth *a, const struct client_auth_params *p,
 	if (e != NULL)
 		*e = (struct err){ 0 };
 	if (!client_load(a, p))
-		return client_fail(a, "out of memory");
+		return fail(a, "out of memory");
 	switch (p->method) {
 	case AUTH_METHOD_ANY:
 		return client_ok(a, reply);
 	case AUTH_METHOD_TRUST:
 		if (!p->known)
-			return client_fail(a,
+			return fail(a,
 			    "\"trust\" authentication failed");
 		return client_ok(a, reply);
 	case AUTH_METHOD_PLAIN:
@@ -180,7 +180,7 @@ client_auth_begin(struct client_auth *a, const struct client_auth_params *p,
 		client_load_scram(a, p);
 		return client_ask(a, CLIENT_AUTH_FIRST, reply);
 	}
-	return client_fail(a, "no authentication method is found");
+	return fail(a, "no authentication method is found");
 }
 
 /*
@@ -195,19 +195,19 @@ on_password(struct client_auth *a, const char *body, size_t n)
 	const char *password;
 
 	if (wire_parse_string(body, n, &password) != 0)
-		return client_fail(a, failed);
+		return fail(a, failed);
 	if (*password == '\0')
-		return client_fail(a, "empty password returned by client");
+		return fail(a, "empty password returned by client");
 	if (strlen(password) > AUTH_PASSWORD_MAX)
-		return client_fail(a, "password too long");
+		return fail(a, "password too long");
 	buf_append_str(&a->typed, password);
 	buf_cstr(&a->typed);
 	if (buf_failed(&a->typed))
-		return client_fail(a, "out of memory");
+		return fail(a, "out of memory");
 	/* A stored secret with more iterations than we would ever do. */
 	if (scram_work_init(&a->work, password, a->secret.salt,
 	    a->secret.salt_len, a->secret.iterations) != 0)
-		return client_fail(a, failed);
+		return fail(a, failed);
 	a->state = CLIENT_AUTH_COMPARE;
 	return AUTH_WORK;
 }
@@ -235,7 +235,7 @@ compare_password(struct client_auth *a, struct buf *reply)
 	}
 	scram_work_wipe(&a->work);
 	if (!same || a->mock)
-		return client_fail(a, "password authentication failed");
+		return fail(a, "password authentication failed");
 	return client_ok(a, reply);
 }
 
@@ -252,9 +252,9 @@ on_md5(struct client_auth *a, const char *body, size_t n, struct buf *reply)
 	int		 rc = 0;
 
 	if (wire_parse_string(body, n, &given) != 0)
-		return client_fail(a, failed);
+		return fail(a, failed);
 	if (*given == '\0')
-		return client_fail(a, "empty password returned by client");
+		return fail(a, "empty password returned by client");
 	if (a->kind == AUTH_KIND_MD5)
 		memcpy(stored, text, sizeof(stored));
 	else
@@ -264,7 +264,7 @@ on_md5(struct client_auth *a, const char *body, size_t n, struct buf *reply)
 	explicit_bzero(stored, sizeof(stored));
 	/* No short cut for a mock: the time must not tell. */
 	if (rc != 0 || !scram_equal(given, want) || a->mock)
-		return client_fail(a, failed);
+		return fail(a, failed);
 	return client_ok(a, reply);
 }
 
@@ -275,7 +275,7 @@ on_md5(struct client_auth *a, const char *body, size_t n, struct buf *reply)
 static enum auth_result
 sasl_failed(struct client_auth *a)
 {
-	return client_fail(a, "SASL authentication failed");
+	return fail(a, "SASL authentication failed");
 }
 
 /* Answers client-first-message, now that there is a secret. */
@@ -296,7 +296,7 @@ challenge(struct client_auth *a, const char *msg, size_t n, struct buf *reply,
 		    buf_bytes(&answer), buf_len(&answer));
 		a->state = CLIENT_AUTH_FINAL;
 		if (buf_failed(reply))
-			result = client_fail(a, "out of memory");
+			result = fail(a, "out of memory");
 	}
 	buf_release_secret(&answer);
 	return result;
@@ -314,7 +314,7 @@ on_first(struct client_auth *a, const char *body, size_t n, struct buf *reply,
 	wire_in_init(&in, body, n);
 	mechanism = wire_get_cstr(&in);
 	if (!in.failed && strcmp(mechanism, SCRAM_MECHANISM) != 0)
-		return client_fail(a, "client selected an invalid SASL "
+		return fail(a, "client selected an invalid SASL "
 		    "authentication mechanism");
 	if (wire_parse_sasl_initial(body, n, &mechanism, &msg, &len) != 0 ||
 	    msg == NULL)
@@ -325,7 +325,7 @@ on_first(struct client_auth *a, const char *body, size_t n, struct buf *reply,
 	buf_append(&a->first, msg, len);
 	buf_cstr(&a->first);
 	if (buf_failed(&a->first))
-		return client_fail(a, "out of memory");
+		return fail(a, "out of memory");
 	if (scram_work_init(&a->work, buf_cstr(&a->stored), a->random.salt,
 	    sizeof(a->random.salt), a->secret.iterations) != 0)
 		return sasl_failed(a);
@@ -388,7 +388,7 @@ client_auth_message(struct client_auth *a, const char *body, size_t n,
 	case CLIENT_AUTH_ENDED:
 		break;
 	}
-	return client_fail(a, "bad packet");
+	return fail(a, "bad packet");
 }
 
 enum auth_result
@@ -401,7 +401,7 @@ client_auth_worked(struct client_auth *a, int rc, struct buf *reply,
 	    a->state == CLIENT_AUTH_COMPARE);
 	if (rc != 0) {
 		err_set(e, rc, "cannot derive SCRAM keys: %s", err_text(rc));
-		return client_fail(a, "bouncer resources exhaustion");
+		return fail(a, "bouncer resources exhaustion");
 	}
 	return a->state == CLIENT_AUTH_SECRET ? make_secret(a, reply, e) :
 	    compare_password(a, reply);
