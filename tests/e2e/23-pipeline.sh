@@ -148,7 +148,7 @@ for kind in batches statements mixed; do
 	echo "a close"
 done >"$tmp/script"
 drive <"$tmp/script"
-is 'servers are back' 0 "$(pg_sql "select count(*) from pg_stat_activity
-    where usename = 'alice' and state <> 'idle'")"
+succeeds 'servers are back' answers "select count(*) from pg_stat_activity
+    where usename = 'alice' and state <> 'idle'" 0
 pooler_stop
 done_testing

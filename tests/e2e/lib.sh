@@ -114,9 +114,10 @@ skip_all() {
 }
 
 # until_true seconds command...: 0 as soon as it succeeds. The seconds are those
-# of an idle machine; a busy one gets ten times as many.
+# of an idle machine; a busy one gets ten times as many, or two minutes. The
+# command is run again and again: a $(...) among its words is not.
 until_true() {
-	local end=$((SECONDS + 10 * $1))
+	local end=$((SECONDS + ($1 > 12 ? 10 * $1 : 120)))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
@@ -139,11 +140,25 @@ drive() {
 
 # --- processes and ports -----------------------------------------------------
 
+# The ports to choose from: none that the kernel gives to who connects.
+port_range() {
+	local low high
+	port_first=10240 port_count=20480
+	read -r low high 2>/dev/null </proc/sys/net/ipv4/ip_local_port_range ||
+		return 0
+	if [ "$low" -ge 14336 ]; then
+		port_count=$((low - port_first))
+	elif [ "$high" -le 61440 ]; then
+		port_first=$((high + 1)) port_count=$((65535 - high))
+	fi
+}
+port_range
+
 # free_port variable: one nobody listens on, reserved until the script ends
 free_port() {
 	local p hex
 	while :; do
-		p=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
+		p=$((port_first + (RANDOM * 32768 + RANDOM) % port_count))
 		hex=$(printf ':%04X ' $p)
 		grep -q "$hex" /proc/net/tcp /proc/net/tcp6 2>/dev/null &&
 		    continue
@@ -153,11 +168,27 @@ free_port() {
 	printf -v "$1" %s "$p"
 }
 
-# The process and the children that it has: stopped now.
+# process pid: sets $state and $parent; fails if there is none
+process() {
+	local line
+	read -r line 2>/dev/null <"/proc/$1/stat" || return 1
+	read -r state parent line <<<"${line##*) }"
+}
+
+# A child of ours: stopped now. One that ended long ago is left alone: its id
+# may be somebody else's by now.
 stop_pid() {
-	kill -9 "$1" 2>/dev/null
+	if process "$1" && [ "$parent" = $$ ]; then
+		kill -9 "$1" 2>/dev/null
+	fi
 	wait "$1" 2>/dev/null
 	return 0
+}
+
+# gone pid: it has ended, whether or not anybody has asked how. (Who lost his
+# parent may stay a zombie for good where process 1 does not care.)
+gone() {
+	! process "$1" || [ "$state" = Z ] || [ "$state" = X ]
 }
 
 cleanup() {
@@ -207,7 +238,7 @@ pg_start() {
 	local var=${1:-pg_port} dir=${2:-$tmp/data}
 	[ -n "${!var:-}" ] || free_port "$var"
 	[ -d "$dir" ] || pg_init "$dir"
-	"$bin/pg_ctl" -D "$dir" -w -t 60 -l "$dir.log" \
+	"$bin/pg_ctl" -D "$dir" -w -t 300 -l "$dir.log" \
 	    -o "-p ${!var}" start >/dev/null 2>&1 || {
 		tail -20 "$dir.log"
 		echo "Bail out! PostgreSQL does not start"
@@ -218,7 +249,7 @@ pg_start() {
 
 # pg_stop [fast|immediate|smart] [directory]
 pg_stop() {
-	"$bin/pg_ctl" -D "${2:-$tmp/data}" -w -m "${1:-fast}" stop \
+	"$bin/pg_ctl" -D "${2:-$tmp/data}" -w -t 300 -m "${1:-fast}" stop \
 	    >/dev/null 2>&1
 }
 
@@ -309,9 +340,6 @@ pooler_stop() {
 	wait "$pooler_pid" 2>/dev/null
 	pooler_check
 }
-gone() {
-	! kill -0 "$1" 2>/dev/null
-}
 pooler_check() {
 	if grep -qE 'Sanitizer|runtime error:|Assertion' "$tmp/pooler.out"; then
 		not_ok "the pooler's own checks" "$(head -60 "$tmp/pooler.out")"
@@ -346,10 +374,59 @@ sql() {
 # (settings in the environment, so that scripts stay short)
 pooler_env() {
 	export PGHOST=$tmp PGPORT=$port PGUSER=alice PGDATABASE=postgres
+	waiting_programs
 }
 
+# For the scripts of pgtalk and pgdrive, by their verb sh: each waits until
+# something is so, where a sleep would only hope for it.
+#	shows [-v] "SHOW x" REGEX	a row of the console's answer is such
+#					a one; -v: none is
+#	answers SQL WANTED	PostgreSQL's own answer
+#	sleeping [N]		so many backends are within pg_sleep()
+#	queued DATABASE N	so many clients wait for a server, or more
+waiting_programs() {
+	mkdir -p "$tmp/bin"
+	cat >"$tmp/bin/shows" <<-SH
+	#!/bin/bash
+	want=0
+	[ "\$1" != -v ] || { want=1; shift; }
+	for ((i = 0; i < 1200; i++)); do
+		out=\$(psql -XAtq -h $tmp -p $port -U pgbouncer -d pgbouncer \
+		    -c "\$1") && { grep -qE "\$2" <<<"\$out"
+			[ \$? != \$want ] || exit 0; }
+		sleep 0.05
+	done
+	echo "# \$*: never, but: \$out"
+	exit 1
+	SH
+	cat >"$tmp/bin/answers" <<-SH
+	#!/bin/bash
+	for ((i = 0; i < 1200; i++)); do
+		out=\$(psql -XAtq -h $tmp -p ${pg_port:-0} -U postgres \
+		    -d postgres -c "\$1" 2>&1)
+		[ "\$out" != "\$2" ] || exit 0
+		sleep 0.05
+	done
+	echo "# \$*: never, but: \$out"
+	exit 1
+	SH
+	cat >"$tmp/bin/sleeping" <<-SH
+	#!/bin/sh
+	exec "$tmp/bin/answers" "select count(*) >= \${1:-1}
+	    from pg_stat_activity where wait_event = 'PgSleep'" t
+	SH
+	cat >"$tmp/bin/queued" <<-SH
+	#!/bin/sh
+	exec "$tmp/bin/shows" 'SHOW POOLS' \
+	    "^\$1\|[^|]*\|[^|]*\|([\$2-9]|[1-9][0-9])"
+	SH
+	chmod 755 "$tmp/bin"/*
+	case $PATH in "$tmp/bin:"*) ;; *) PATH=$tmp/bin:$PATH ;; esac
+}
+
+# What is said on a socket may be there before it is in the log.
 logged() {
-	grep -qF -- "$1" "$tmp/pooler.log"
+	until_true 5 grep -qF -- "$1" "$tmp/pooler.log"
 }
 
 # --- MinIO -------------------------------------------------------------------
@@ -373,10 +450,10 @@ minio_start() {
 	until_true 30 minio_ready
 }
 minio_ready() {
-	local line
+	local line=
 	exec 9<>"/dev/tcp/127.0.0.1/$minio_port" || return 1
 	printf 'GET /minio/health/live HTTP/1.0\r\nHost: minio\r\n\r\n' >&9
-	read -r line <&9
+	read -r -t 10 line <&9
 	exec 9>&-
 	[[ $line == *" 200 "* ]]
 }

@@ -23,7 +23,7 @@
  *	a quiet MS		a says nothing for so long
  *	a pid			backend's process id
  *	a status NAME		a parameter that the server reported
- *	wait MS
+ *	wait MS | sh COMMAND	a shell command, waited for
  *	= text | ~ glob | ! glob	the last answer is, is like, is not like
  *	: title			for the names of the tests that follow
  *
@@ -46,7 +46,7 @@
 #define CLIENTS_MAX	64
 #define ARGS_MAX	16
 #define ANSWER_MAX	8192
-#define PATIENCE_MS	30000
+#define PATIENCE_MS	120000
 
 struct client {
 	char	 name[16];
@@ -507,6 +507,8 @@ step(char *line)
 		poll(NULL, 0, atoi(verb));
 		return true;
 	}
+	if (strcmp(line, "sh") == 0)
+		return system(verb) == 0;
 	rest = split_word(verb);
 	c = find(line);
 	return c != NULL && step_client(c, verb, rest);

@@ -22,7 +22,7 @@
  *					expectation, or of its last message
  *	pid v a				${v} = a's BackendKeyData process id
  *	same x y / differ x y		compares two words
- *	mark / took 200 900		ms between the two
+ *	mark / took 200			so many ms between the two, or more
  *	sleep 100, sh 'command'		command must end with 0
  *
  * Messages to send: Q sql; P name sql [type oid...]; B statement [value...]
@@ -82,7 +82,7 @@ static size_t	n_vars;
 static char	*title;
 static bool	 failed;
 static int	 line_no;
-static int	 wait_ms = 20000;
+static int	 wait_ms = 120000;
 static long	 marked;
 
 static void	fail(const char *, ...) PRINTF_LIKE(1, 2);
@@ -821,12 +821,12 @@ do_pid(const char *var, struct conn *c)
 }
 
 static void
-do_took(long least, long most)
+do_took(long least)
 {
 	long	ms = now_ms() - marked;
 
-	if (ms < least || ms > most)
-		fail("took %ld ms, not %ld to %ld", ms, least, most);
+	if (ms < least)
+		fail("took %ld ms, not %ld or more", ms, least);
 }
 
 /* Commands about a connection: the name is the second or third word. */
@@ -880,9 +880,8 @@ command(struct words *w)
 		poll(NULL, 0, (int)strtol(w->word[1], NULL, 10));
 	else if (strcmp(v, "mark") == 0)
 		marked = now_ms();
-	else if (strcmp(v, "took") == 0 && w->n == 3)
-		do_took(strtol(w->word[1], NULL, 10),
-		    strtol(w->word[2], NULL, 10));
+	else if (strcmp(v, "took") == 0 && w->n == 2)
+		do_took(strtol(w->word[1], NULL, 10));
 	else if (strcmp(v, "same") == 0 && w->n == 3) {
 		if (strcmp(w->word[1], w->word[2]) != 0)
 			fail("%s is not %s", w->word[1], w->word[2]);
