@@ -16,7 +16,7 @@
 
 #include "common/wire.h"
 
-#define PATIENCE_MS	20000
+#define PATIENCE_MS	120000
 
 static long
 now_ms(void)

@@ -10,7 +10,7 @@
 #include "common/wire.h"
 #include "tests/attack/model.h"
 
-#define PATIENCE_MS	15000
+#define PATIENCE_MS	60000
 #define SHOWN		60
 
 struct run {

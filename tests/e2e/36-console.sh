@@ -81,8 +81,10 @@ is "CONFIG: octal, time, changeable" "511|7|no" \
 
 before=$(column 'SHOW STATS_TOTALS' xact_count one)
 for _ in 1 2 3; do sql 'begin; select 1; commit' one >/dev/null; done
-is "STATS: transactions are counted" $((before + 3)) \
-    "$(column 'SHOW STATS_TOTALS' xact_count one)"
+is_counted() {
+	[ "$(column 'SHOW STATS_TOTALS' xact_count one)" = $((before + 3)) ]
+}
+succeeds "STATS: transactions are counted" until_true 5 is_counted
 between "STATS: bytes too" 1 1000000 \
     "$(column 'SHOW STATS_TOTALS' bytes_received one)"
 
@@ -227,7 +229,7 @@ if is_ours; then
 	a> Q begin
 	a< C Z:T
 	x> Q pause
-	silent x 200
+	sh 'shows "SHOW STATE" "^paused[|]yes"'
 	cancel x
 	x< ...  Z:I
 	a> Q commit
@@ -255,8 +257,12 @@ fell() {
 	grep -q 'admin forced disconnect' "$tmp/victim.out"
 }
 succeeds "the client is told why" until_true 5 fell
-is "states in SHOW CLIENTS" idle \
-    "$(console 'SHOW CLIENTS' | awk -F'|' '$3 == "pgbouncer" { print $5 }')"
+# Until those of before have left.
+alone() {
+	[ "$(console 'SHOW CLIENTS' |
+	    awk -F'|' '$3 == "pgbouncer" { print $5 }')" = idle ]
+}
+succeeds "states in SHOW CLIENTS" until_true 5 alone
 for text in "PAUSE command issued" "RESUME command issued" \
     "PAUSE 'one' command issued" "KILL 'one' command issued" \
     "RECONNECT 'one' command issued"; do

@@ -14,7 +14,7 @@ pooler_env
 
 # runs arguments...: the exit status, then what was printed
 runs() {
-	timeout 20 "$POOLER" "$@" >"$tmp/run.out" 2>&1 </dev/null
+	timeout 120 "$POOLER" "$@" >"$tmp/run.out" 2>&1 </dev/null
 	echo "$? $(cat "$tmp/run.out")"
 }
 like "-h" "0 *Usage:*\[OPTION\]... CONFIG_FILE*--version*" "$(runs -h)"
@@ -135,14 +135,23 @@ ends() {
 	fi
 }
 
+# Until nobody listens on TCP any more.
+cat >"$tmp/bin/deaf" <<-SH
+#!/bin/bash
+for ((i = 0; i < 1200; i++)); do
+	(: <>/dev/tcp/127.0.0.1/$port) 2>/dev/null || exit 0
+	sleep 0.05
+done
+exit 1
+SH
+chmod 755 "$tmp/bin/deaf"
 export pooler_pid
 talk <<'DRIVE'
 test SIGTERM: clients go on, nobody else comes in
 open a dbname=one
 a> Q 'select 1'
 a< T D:1 C Z:I
-sh 'kill -TERM $pooler_pid'
-sleep 400
+sh 'kill -TERM $pooler_pid; deaf'
 openfail 'dbname=one host=127.0.0.1' '*refused*'
 openfail 'dbname=one' '*pooler is shutting down*'
 a> Q 'select 2'
@@ -161,8 +170,7 @@ test SIGINT: transactions end, idle clients do not hold it
 open a dbname=one
 a> Q begin
 a< C Z:T
-sh 'kill -INT $pooler_pid'
-sleep 400
+sh 'kill -INT $pooler_pid; deaf; sleep 0.3'
 sh 'kill -0 $pooler_pid'
 a> Q commit
 a< C Z:I
@@ -176,7 +184,7 @@ test SIGTERM twice is at once
 open a dbname=one
 a> Q begin
 a< C Z:T
-sh 'kill -TERM $pooler_pid; sleep 0.3; kill -TERM $pooler_pid'
+sh 'kill -TERM $pooler_pid; deaf; kill -TERM $pooler_pid'
 a< ... EOF
 DRIVE
 ends "SIGTERM twice" 3

@@ -16,7 +16,7 @@ nodb = host=$tmp port=$pg_port dbname=missing user=postgres
 norole = host=$tmp port=$pg_port dbname=postgres user=missing
 fresh = host=$tmp port=$pg_port dbname=postgres user=postgres
 down = host=127.0.0.1 port=$nobody dbname=postgres user=postgres"
-pooler_ini 'server_login_retry = 1' 'client_login_timeout = 3' \
+pooler_ini 'server_login_retry = 1' 'client_login_timeout = 15' \
     'max_client_conn = 200'
 pooler_start
 pooler_env
@@ -187,9 +187,7 @@ test the server has no such role
 openfail dbname=norole '*role "missing" does not exist*'
 
 test nobody listens there
-mark
 openfail dbname=down '*'
-took 0 12000
 
 test a server process is killed in the middle of a query
 open a dbname=one
@@ -197,8 +195,8 @@ open k dbname=two
 a> Q 'select pg_backend_pid()'
 a< T D C Z:I
 let pid a
-a> Q 'select pg_sleep(30)'
-sleep 200
+a> Q 'select pg_sleep(60)'
+sh sleeping
 k> Q 'select pg_terminate_backend(${pid})'
 k< T D:t C Z:I
 a< ... E ... EOF
@@ -221,7 +219,7 @@ a< T D C Z:I
 let pid a
 k> Q 'select pg_terminate_backend(${pid})'
 k< T D:t C Z:I
-sleep 200
+sh 'shows -v "SHOW SERVERS" "[|]${pid}[|]"'
 a> Q 'select 2'
 a< T D:2 C Z:I
 DRIVE
@@ -284,24 +282,21 @@ open a dbname=one
 open b dbname=two
 b> Q 'select 1'
 b< T D:1 C Z:I
-a> Q 'select pg_sleep(30)'
-sleep 200
+a> Q 'select pg_sleep(60)'
+sh sleeping
 sh 'kill -9 $(head -1 "$tmp/data/postmaster.pid")'
 DRIVE
 )
-for p in $(pgrep -u "$(id -u)" -f "postgres.*-D $tmp/data"); do
-	until_true 10 gone "$p"
-done
-sleep 1
+until_true 10 pg_left "$tmp/data"
 rm -f "$tmp/data/postmaster.pid" "$tmp/.s.PGSQL.$pg_port"*
 console "SET query_wait_timeout = 4" >/dev/null
-out=$(timeout 20 psql -XAtq -h "$tmp" -p "$port" -U alice one -c 'select 1' 2>&1)
+out=$(timeout 120 psql -XAtq -h "$tmp" -p "$port" -U alice one -c 'select 1' 2>&1)
 is "the server is down: an error, not a hang" 2 $?
 like "which says why" "*FATAL*query_wait_timeout*" "$out"
 console "SET query_wait_timeout = 120" >/dev/null
 pg_start
 back() {
-	[ "$(timeout 5 psql -XAtq -h "$tmp" -p "$port" -U alice one -c \
+	[ "$(timeout 30 psql -XAtq -h "$tmp" -p "$port" -U alice one -c \
 	    'select 1' 2>&1)" = 1 ]
 }
 succeeds "PostgreSQL comes back: so do we" until_true 15 back
@@ -326,7 +321,7 @@ exec 9<>"/dev/tcp/127.0.0.1/$port"
 	printf 'S\0\0\0\004X\0\0\0\004'
 } >&9 &
 flood=$!
-answers=$(timeout 120 cat <&9 | tr -dc 3 | wc -c)
+answers=$(timeout 600 cat <&9 | tr -dc 3 | wc -c)
 exec 9>&-
 wait $flood
 between "half a million Closes behind a slow query are answered" \
@@ -351,7 +346,7 @@ fake_start() {
 }
 fake() {
 	fake_start "$1"
-	timeout 25 psql -XAtq -h "$tmp" -p "$port" -U alice fake -c 'select 1' \
+	timeout 120 psql -XAtq -h "$tmp" -p "$port" -U alice fake -c 'select 1' \
 	    >"$tmp/fake.out" 2>&1
 	echo $? >"$tmp/fake.rc"
 	stop_pid "$fake_pid"

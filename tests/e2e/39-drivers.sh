@@ -28,20 +28,20 @@ report() {
 }
 
 if /usr/bin/python3 -c 'import psycopg2' 2>/dev/null; then
-	report "psycopg2" < <(timeout 100 /usr/bin/python3 \
+	report "psycopg2" < <(timeout 600 /usr/bin/python3 \
 	    "$top/tests/e2e/drive_psycopg2.py" 2>"$tmp/why")
 else
 	skip "psycopg2" "not installed"
 fi
 if dir=$(psycopg_dir 2>"$tmp/why") &&
     PYTHONPATH=$dir python3 -c 'import psycopg' 2>/dev/null; then
-	report "psycopg 3" < <(PYTHONPATH=$dir timeout 100 python3 \
+	report "psycopg 3" < <(PYTHONPATH=$dir timeout 600 python3 \
 	    "$top/tests/e2e/drive_psycopg3.py" 2>"$tmp/why")
 else
 	skip "psycopg 3" "$(tail -1 "$tmp/why") (needs pip)"
 fi
 if command -v node >/dev/null && dir=$(node_modules 2>"$tmp/why"); then
-	report "node-postgres" < <(NODE_PATH=$dir timeout 100 node \
+	report "node-postgres" < <(NODE_PATH=$dir timeout 600 node \
 	    "$top/tests/e2e/drive_node.js" 2>"$tmp/why")
 else
 	skip "node-postgres" "$(tail -1 "$tmp/why") (needs node and npm)"

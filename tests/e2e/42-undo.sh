@@ -181,7 +181,7 @@ open a
 open b
 a> Q 'insert into t values (42)' ; X
 a< ... EOF
-sleep 100
+sh 'answers "select count(*) from t where i = 42" 1'
 b> Q 'select i from t'
 b< T D:42 C Z:I
 b> Q 'truncate t'

@@ -13,7 +13,7 @@ pg_start
 pg_sql 'create role alice login; create role bob login'
 databases="one = host=$tmp port=$pg_port dbname=postgres pool_size=2
 many = host=$tmp port=$pg_port dbname=postgres pool_size=4"
-pooler_ini 'query_wait_notify = 0' 'hold_timeout = 60' 'server_login_retry = 1'
+pooler_ini 'query_wait_notify = 0' 'hold_timeout = 600' 'server_login_retry = 1'
 pooler_start
 pooler_env
 
@@ -25,7 +25,7 @@ SH
 # Until PostgreSQL has no connection of the pooler's.
 cat >"$tmp/alone" <<-SH
 #!/bin/sh
-for i in \$(seq 200); do
+for i in \$(seq 1200); do
 	n=\$(psql -XAtq -h $tmp -p $pg_port -U postgres -c "select count(*)
 	    from pg_stat_activity where usename in ('alice', 'bob')")
 	[ "\$n" = 0 ] && exit 0
@@ -35,10 +35,16 @@ exit 1
 SH
 cat >"$tmp/restart" <<-SH
 #!/bin/sh
-$bin/pg_ctl -D $tmp/data -w -m fast restart -l $tmp/data.log \\
+$bin/pg_ctl -D $tmp/data -w -t 300 -m fast restart -l $tmp/data.log \\
     -o '-p $pg_port' >/dev/null
 SH
-chmod +x "$tmp/do" "$tmp/alone" "$tmp/restart"
+# Until the query of b has come to PostgreSQL, where it may have ended since.
+cat >"$tmp/began" <<-SH
+#!/bin/sh
+exec answers "select count(*) from pg_stat_activity
+    where query = 'select pg_sleep(0.7), 2'" 1
+SH
+chmod +x "$tmp/do" "$tmp/alone" "$tmp/restart" "$tmp/began"
 console='dbname=pgbouncer user=pgbouncer'
 
 talk <<TALK
@@ -50,9 +56,9 @@ open h '$console'
 a> Q begin
 a< C Z:T
 b> Q 'select pg_sleep(0.7), 2'
-sleep 100
+sh '$tmp/began'
 h> Q hold
-sleep 100
+sh 'shows "SHOW STATE" "^holding.yes"'
 c> Q 'select 3'
 b< T D:*|2 C Z:I
 a> Q 'select 1'
@@ -82,14 +88,14 @@ open c dbname=one
 open h '$console'
 a> Q begin
 a< C Z:T
-b> Q 'select pg_sleep(60)'
-sleep 100
+b> Q 'select pg_sleep(600)'
+sh sleeping
 mark
 h> Q 'hold 1'
 c> Q 'select 3'
 a< E:57P01:* EOF
 b< E:57P01:* EOF
-took 900 9000
+took 900
 h< C:HOLD Z:I
 sh '$tmp/alone'
 silent c 50
@@ -135,37 +141,35 @@ silent c 2500
 silent i 50
 x< R
 silent x 50
+sh '$tmp/do "SET query_wait_timeout = 120"'
+sh '$tmp/do "SET client_login_timeout = 60"'
 h> Q release
 h< C:RELEASE Z:I
 c< T D:3 C Z:I
 x< ... Z:I
-mark
 i< E:08P01:client_idle_timeout EOF
-took 0 9000
-sh '$tmp/do "SET query_wait_timeout = 120"'
 sh '$tmp/do "SET client_idle_timeout = 0"'
-sh '$tmp/do "SET client_login_timeout = 60"'
 
 test HOLD again: hold_timeout begins anew, the deadline is another
 open a dbname=one
 open c dbname=one
 open g '$console'
 open h '$console'
-sh '$tmp/do "SET hold_timeout = 4"'
+sh '$tmp/do "SET hold_timeout = 8"'
 a> Q begin
 a< C Z:T
 mark
 h> Q 'hold 60'
 c> Q 'select 3'
-silent h 2000
+silent h 4500
 g> Q 'hold 60'
-silent g 2000
+silent g 4500
 sh '$tmp/do "HOLD 0"'
 a< E:57P01:* EOF
 h< C:HOLD Z:I
 g< C:HOLD Z:I
-silent c 2000
-took 5500 30000
+silent c 4500
+took 13000
 h> Q release
 h< C:RELEASE Z:I
 c< T D:3 C Z:I
@@ -182,14 +186,14 @@ h< C:HOLD Z:I
 c> Q 'select 3'
 reset h
 c< E:57P03:*hold_timeout* EOF
-took 1900 20000
+took 1900
 d> Q 'select 4'
 d< E:57P03:*hold_timeout* EOF
 silent i 500
 sh '$tmp/do RELEASE'
 i> Q 'select 5'
 i< T D:5 C Z:I
-sh '$tmp/do "SET hold_timeout = 60"'
+sh '$tmp/do "SET hold_timeout = 600"'
 
 test Ctrl-C on the console ends its waiting, not the hold
 open a dbname=one
@@ -198,7 +202,7 @@ open h '$console'
 a> Q begin
 a< C Z:T
 h> Q 'hold 60'
-silent h 200
+sh 'shows "SHOW STATE" "^holding.yes"'
 cancel h
 h< E:57014:* Z:I
 c> Q 'select 3'

@@ -255,14 +255,19 @@ pg_stop() {
 
 # kill -9 to the postmaster; its children follow by themselves.
 pg_kill() {
-	local dir=${1:-$tmp/data} pid children
-	pid=$(head -1 "$dir/postmaster.pid")
-	children=$(ps -o pid= --ppid "$pid")
-	kill -9 "$pid"
-	for pid in $children; do
-		until_true 10 gone "$pid"
-	done
+	local dir=${1:-$tmp/data}
+	kill -9 "$(head -1 "$dir/postmaster.pid")"
+	until_true 10 pg_left "$dir"
 	rm -f "$dir/postmaster.pid"
+}
+# pg_left directory: no process of PostgreSQL works in it any more
+pg_left() {
+	local p
+	for p in /proc/[0-9]*; do
+		[ "$p/cwd" -ef "$1" ] && [ "$(cat "$p/comm" 2>/dev/null)" = \
+		    postgres ] && return 1
+	done
+	return 0
 }
 
 # pg_sql "text" [database] [user]: straight to the server
