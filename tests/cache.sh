@@ -74,11 +74,16 @@ pg_debian() {
 	[ -n "$v" ] && echo "$v"
 }
 
-# $MINIO, or the cached program, or one built from source.
+# $MINIO, or the cached program, or one built from source. NO_MINIO says why
+# none can be had: it was tried already.
 minio_bin() {
 	if [ -n "${MINIO:-}" ]; then
 		echo "$MINIO"
 		return
+	fi
+	if [ -n "${NO_MINIO:-}" ]; then
+		echo "$NO_MINIO" >&2
+		return 1
 	fi
 	if [ ! -x "$cache/bin/minio" ]; then
 		local have
@@ -90,9 +95,11 @@ minio_bin() {
 		}
 		echo "building MinIO from source, once: about 4 minutes" >&2
 		mkdir -p "$cache/bin"
-		GOBIN=$cache/bin nice go install \
-		    "github.com/minio/minio@$minio_version" >&2 </dev/null ||
+		GOBIN=$cache/bin nice timeout -k 10 3600 go install \
+		    "github.com/minio/minio@$minio_version" >&2 </dev/null || {
+			echo "MinIO: go could not build it" >&2
 			return 1
+		}
 	fi
 	echo "$cache/bin/minio"
 }

@@ -30,6 +30,7 @@ logs=$top/build/test-logs
 passed=0 failed=0 skipped=0
 run_dir=$(mktemp -d /tmp/homelab-run.XXXXXX)
 running=()
+preparing=
 user=()
 home=$top
 
@@ -38,6 +39,7 @@ finish() {
 	for p in ${running[@]+"${running[@]}"}; do
 		kill "$p" 2>/dev/null
 	done
+	[ -z "$preparing" ] || kill -- "-$preparing" 2>/dev/null
 	wait
 	rm -rf "$run_dir"
 }
@@ -69,6 +71,38 @@ stage() {
 	chown -R "$name" "$run_dir"
 	user=(setpriv "--reuid=$name" "--regid=$(id -g "$name")" --clear-groups
 	    env "HOME=$run_dir/home" "TMPDIR=$run_dir/tmp")
+}
+
+# MinIO is made ready beside the first tests: where it must be built that takes
+# minutes, once, and no script's time.
+prepare() {
+	cd "$home" || exit 1
+	# shellcheck disable=SC2016
+	setsid "${user[@]}" bash -c '. tests/cache.sh
+	    minio_bin >"$1" 2>"$1.why" </dev/null || rm "$1"' - \
+	    "$run_dir/minio" &
+	preparing=$!
+	cd "$top" || exit 1
+}
+# Before the first script that needs it.
+prepared() {
+	[ -n "$preparing" ] || return 0
+	wait "$preparing"
+	preparing=
+	if [ ! -e "$run_dir/minio" ]; then
+		NO_MINIO=$(tail -1 "$run_dir/minio.why")
+		export NO_MINIO=${NO_MINIO:-MinIO: none}
+	elif [ ${#user[@]} -gt 0 ] && [ -z "${MINIO:-}" ] &&
+	    [ ! -e "$cache/bin/minio" ]; then
+		# For the next time.
+		mkdir -p "$cache/bin" &&
+		    cp "$(cat "$run_dir/minio")" "$cache/bin/minio.new" &&
+		    mv "$cache/bin/minio.new" "$cache/bin/minio"
+	fi
+}
+needs_minio() {
+	case $1 in *-s3.sh) return 0 ;; esac
+	grep -qE 'minio_start|^STORE=s3' "$1"
 }
 
 # report name log status: counts the TAP lines or Check's summary in a log
@@ -123,7 +157,7 @@ start() {
 	names+=("$name") files+=("$log")
 	(
 		cd "$home" || exit 1
-		timeout -k 10 "${TEST_TIMEOUT:-900}" "$@" </dev/null >"$log" 2>&1
+		timeout -k 10 "${TEST_TIMEOUT:-1800}" "$@" </dev/null >"$log" 2>&1
 		echo $? >"$log.rc"
 	) &
 	running[${#names[@]} - 1]=$!
@@ -135,7 +169,8 @@ settle() {
 	while :; do
 		live=()
 		for i in "${!running[@]}"; do
-			if kill -0 "${running[$i]}" 2>/dev/null; then
+			if [ ! -e "${files[$i]}.rc" ] &&
+			    kill -0 "${running[$i]}" 2>/dev/null; then
 				live[i]=${running[$i]}
 			fi
 		done
@@ -162,6 +197,7 @@ run_script() {
 	local suffix=$1 script=$2 name
 	shift 2
 	name=$(basename "$script" .sh)$suffix
+	! needs_minio "$script" || prepared
 	# A test whose first lines say "# root" wants to be root, if we are.
 	if [ ${#user[@]} -gt 0 ] && head -20 "$script" | grep -q '^# root'; then
 		local user=(env "TMPDIR=$run_dir/tmp" "HOME=$run_dir/home"
@@ -252,6 +288,9 @@ for major in ${PG//,/ }; do
 	pg_bin "$major" >/dev/null || exit 1
 done
 [ "$(id -u)" = 0 ] && stage
+case " $* " in
+*" e2e "* | *" faults "* | *-s3.sh* | *50-store.sh* | *64-two-repos.sh*) prepare ;;
+esac
 for what in "$@"; do
 	case $what in
 	lint) suite_lint ;;

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/arlib.sh"
 
-archiver_ini archive-timeout=8s archive-get-timeout=3s
+archiver_ini archive-timeout=60s archive-get-timeout=60s
 pg_init "$tmp/data"
 archive_settings
 pg_start
@@ -97,7 +97,7 @@ is "an unknown option is an error" 32 "$rc"
 echo "nonsense = 1" >>"$tmp/archiver.ini"
 status archiver archive-push "pg_wal/$first"
 like "with file and line" "*archiver.ini:*: unknown option*" "$out"
-archiver_ini archive-timeout=8s archive-get-timeout=3s
+archiver_ini archive-timeout=60s archive-get-timeout=60s
 status archiver --pg1-host=x archive-push "pg_wal/$first"
 like "remote hosts are refused with a hint" "*one homelab-archiver on each*" \
     "$out"

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/arlib.sh"
 
-archiver_ini archive-timeout=8s archive-get-timeout=3s
+archiver_ini archive-timeout=60s archive-get-timeout=60s
 pg_init "$tmp/data"
 archive_settings
 pg_start
@@ -66,7 +66,7 @@ pg_stop fast "$tmp/restored"
 mv "$tmp/repo" "$tmp/away"
 recover "$tmp/stuck" recovery.signal
 free_port stuck_port
-"$bin/pg_ctl" -D "$tmp/stuck" -w -t 30 -l "$tmp/stuck.log" \
+"$bin/pg_ctl" -D "$tmp/stuck" -w -t 300 -l "$tmp/stuck.log" \
     -o "-p $stuck_port" start >/dev/null 2>&1
 is "recovery without the repository does not start" 1 $?
 like "and says why" "*repository directory*is not there*" \
@@ -77,7 +77,7 @@ case $(cat "$tmp/stuck.log") in
 esac
 rm -rf "$tmp/repo"
 mv "$tmp/away" "$tmp/repo"
-"$bin/pg_ctl" -D "$tmp/stuck" -w -t 60 -l "$tmp/stuck.log" \
+"$bin/pg_ctl" -D "$tmp/stuck" -w -t 300 -l "$tmp/stuck.log" \
     -o "-p $stuck_port" start >/dev/null 2>&1
 is "and goes on when the repository is back" 0 $?
 data_dirs+=("$tmp/stuck")

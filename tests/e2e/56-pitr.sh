@@ -109,7 +109,7 @@ like "a backup that is too new" "*after the recovery target*" \
 succeeds "none of these touched the directory" test ! -e "$tmp/wrong"
 like "a target that never comes" "backup * is restored*" \
     "$(restored never --type=name --target=nonsense --target-timeline=1)"
-"$bin/pg_ctl" -D "$tmp/never" -w -t 20 -l "$tmp/never.log" \
+"$bin/pg_ctl" -D "$tmp/never" -w -t 300 -l "$tmp/never.log" \
     -o "-p $pg_port" start >/dev/null 2>&1
 until_true 20 grep -q 'before configured recovery target was reached' \
     "$tmp/never.log"

@@ -68,7 +68,9 @@ out=$(ar expire --expire-grace=0)
 like "which goes after the grace" "*killed writer left:*/.tmp-*bb*" "$out"
 
 # --- a backup that died ---------------------------------------------------------
-pg_sql "ALTER SYSTEM SET archive_command = 'false'" >/dev/null
+# archive_command neither fails nor ends: nobody gives up waiting for it.
+pg_sql "ALTER SYSTEM SET archive_command =
+    'until [ -e $tmp/archive ]; do sleep 0.1; done; false'" >/dev/null
 pg_sql "SELECT pg_reload_conf()" >/dev/null
 "$ARCHIVER" --config="$ini" --stanza=main backup --type=full \
     >"$tmp/killed.log" 2>&1 &
@@ -93,6 +95,7 @@ like "and says why" "*did not reach the repository within 1s*archive_command*" \
     "$out"
 pg_sql "ALTER SYSTEM RESET archive_command" >/dev/null
 pg_sql "SELECT pg_reload_conf()" >/dev/null
+touch "$tmp/archive"
 like "the archive works again" "*reached*" "$(ar check)"
 is "the others are not touched" 2 "$(backups)"
 like "backup after that" "*is complete*" "$(ar backup --type=full --expire-auto)"

@@ -133,7 +133,7 @@ came_back() {
 	"$bin/pg_ctl" -D "$1" -W -l "$1.log" -o "-p $pg_port" start \
 	    >/dev/null 2>&1
 	data_dirs+=("$1")
-	until_true 120 came_up "$1"
+	until_true 600 came_up "$1"
 	is_in_state f || {
 		if grep -q "$two_phase_limit" "$1.log"; then
 			echo "a prepared transaction" >"$tmp/limit"

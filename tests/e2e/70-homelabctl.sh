@@ -139,7 +139,7 @@ is "on a new timeline" 2 "$(json 'j["postgresql"]["timeline"]')"
 
 ctl_ini "start_command = false"
 # As if another restore had begun in the same second.
-for i in {0..60}; do
+for i in {0..180}; do
 	taken=$tmp/data.before-$(date -u -d "$i seconds" +%Y%m%d-%H%M%S)
 	mkdir -p "$taken" && touch "$taken/file"
 done

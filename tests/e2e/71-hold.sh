@@ -13,7 +13,7 @@
 . "$(dirname "$0")/ctllib.sh"
 
 cluster_start
-pooler_ini "hold_timeout = 3"
+pooler_ini "hold_timeout = 6"
 pooler_start
 pg_sql "CREATE TABLE t AS SELECT generate_series(1, 500) i" >/dev/null
 ctl_ini
@@ -37,14 +37,14 @@ client_begin() {
 
 restore_begin
 client_begin
-sleep 5
+sleep 8
 is "after more than hold_timeout the client still waits" yes \
     "$(gone $client || echo yes)"
 # The session of homelabctl, the oldest on the console, is ended by somebody.
 session=$(console 'SHOW CLIENTS' | awk -F'|' '
     $2 == "pgbouncer" { print $NF; exit }')
 is "homelabctl's session is ended" "" "$(console "KILL_CLIENT $session")"
-sleep 5
+sleep 8
 is "which fails nobody either" yes "$(gone $client || echo yes)"
 is "hold_timeout was not reached" 0 \
     "$(grep -c 'longer than hold_timeout' "$tmp/pooler.log")"
@@ -73,7 +73,7 @@ wait $ctl_pid
 is "the restore succeeds nevertheless" 0 $?
 wait $client
 is "a client of the new pooler waited" 500 "$(cat "$tmp/client.out")"
-holding no
+until_true 5 holding no
 is "nobody is held at the end" 0 $?
 
 # --- the pooler goes away for good --------------------------------------------

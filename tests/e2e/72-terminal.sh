@@ -95,14 +95,16 @@ pg_sql "SELECT pg_reload_conf()" >/dev/null
 backing_up='SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '"'homelab-archiver%'"
 on_terminal 100 -- db backup full <<-STEPS
 	expect Backing up
-	run for i in \$(seq 200); do psql -XAtq -h $tmp -p $pg_port -U postgres -c "$backing_up" postgres | grep -q '[1-9]' && break; sleep 0.1; done
+	run for i in \$(seq 1200); do psql -XAtq -h $tmp -p $pg_port -U postgres -c "$backing_up" postgres | grep -q '[1-9]' && break; sleep 0.1; done
 	send \\x03
 STEPS
 is "Ctrl-C during a backup" 130 "$rc"
 like "says how things are and what to type" \
     "*The backup was interrupted.*next: homelabctl db backup full*" "$seen"
-until_true 20 test "$(pg_sql "$backing_up")" = 0
-is "the daemon has stopped, too" 0 "$(pg_sql "$backing_up")"
+none_backing_up() {
+	[ "$(pg_sql "$backing_up")" = 0 ]
+}
+succeeds "the daemon has stopped, too" until_true 20 none_backing_up
 pg_sql "ALTER SYSTEM RESET archive_command" >/dev/null
 pg_sql "SELECT pg_reload_conf()" >/dev/null
 touch "$tmp/archive"
@@ -112,24 +114,26 @@ is "the next backup succeeds" 0 "$rc"
 # --- Ctrl-C during a restore --------------------------------------------------
 
 # Transactions do not end, so HOLD waits.
-through "BEGIN; SELECT pg_sleep(60)" >"$tmp/sleeper.out" &
+through "BEGIN; SELECT pg_sleep(900)" >"$tmp/sleeper.out" &
 sleeper=$!
-until_true 10 grep -q . <(pg_sql "SELECT 1 FROM pg_stat_activity
-    WHERE query LIKE '%pg_sleep(60)%' AND state = 'active'
-    AND pid <> pg_backend_pid()")
+is_asleep() {
+	[ "$(pg_sql "SELECT count(*) FROM pg_stat_activity
+	    WHERE wait_event = 'PgSleep'")" = 1 ]
+}
+until_true 10 is_asleep
 on_terminal 100 -- db restore latest --yes <<-'STEPS'
 	expect Holding
 	send \x03
 STEPS
 is "Ctrl-C while the clients are being held" 130 "$rc"
 like "changes nothing" "*Nothing was changed*" "$seen"
-holding no
+until_true 5 holding no
 is "and lets the clients go" 0 $?
 pg_sql "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()" >/dev/null
+    WHERE query LIKE '%pg_sleep(900)%' AND pid <> pg_backend_pid()" >/dev/null
 wait $sleeper
 
-ctl_ini "stop_command = exec sleep 100"
+ctl_ini "stop_command = exec sleep 900"
 on_terminal 100 -- db restore latest --yes <<-'STEPS'
 	expect Stopping
 	send \x03

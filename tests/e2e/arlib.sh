@@ -44,7 +44,7 @@ archiver_ini() {
 	local line
 	{
 		echo "[global]"
-		for line in "lock-path=$tmp/lock" "archive-timeout=30s" \
+		for line in "lock-path=$tmp/lock" "archive-timeout=180s" \
 		    "socket-path=$tmp/archiver.sock" "start-fast=y"; do
 			has_key "${line%%=*}" "$@" || echo "$line"
 		done

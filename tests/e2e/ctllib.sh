@@ -26,7 +26,7 @@ ctl_ini() {
 	archiver_config = $ini
 	archiver_socket = $tmp/archiver.sock
 	stanza = main
-	recovery_timeout = 60s
+	recovery_timeout = 600s
 	INI
 	printf '%s\n' "$@" >>"$tmp/ctl.ini"
 }

@@ -24,7 +24,7 @@ import sys
 import termios
 import time
 
-LIMIT = 60
+LIMIT = 600
 
 
 def give_up(seen, why):

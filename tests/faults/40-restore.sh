@@ -104,7 +104,7 @@ sweep "restore --delta, failing" "ENOSPC EIO EINTR short" older delta \
 clear
 restore $(($(counted "$trace") - 3)) kill
 is "killed shortly before the end" 137 "$rc"
-"$bin/pg_ctl" -D "$tmp/new" -w -t 20 -l "$tmp/refused.log" -o "-p $pg_port" \
+"$bin/pg_ctl" -D "$tmp/new" -w -t 300 -l "$tmp/refused.log" -o "-p $pg_port" \
     start >/dev/null 2>&1
 is "PostgreSQL does not start" 1 "$?"
 like "for want of pg_control" "*could not find the database system*" \
