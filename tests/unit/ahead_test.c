@@ -63,7 +63,7 @@ wait_pushed(int wanted)
 {
 	int i;
 
-	for (i = 0; i < 5000 && atomic_load(&pushed) < wanted; i++)
+	for (i = 0; i < 200000 && atomic_load(&pushed) < wanted; i++)
 		usleep(1000);
 	return atomic_load(&pushed) == wanted;
 }
@@ -89,7 +89,7 @@ START_TEST(life)
 	ck_assert_int_eq(ahead_start(&a, base, 2, push, NULL, &e), 0);
 	ck_assert(wait_pushed(1));
 	usleep(20000);
-	ck_assert(ahead_claim(a, A, fa, 1000000, never, NULL));
+	ck_assert(ahead_claim(a, A, fa, 200000000, never, NULL));
 	/* Another file under the same name is not done. */
 	ck_assert_int_eq(write(fa, "more", 4), 4);
 	ck_assert(!ahead_claim(a, A, fa, 1000000, never, NULL));

@@ -157,6 +157,7 @@ START_TEST(answers)
 	ck_assert_int_eq(ask_daemon(&code, &e), CTLASK_DONE);
 	ck_assert_int_eq(e.code, 0);
 	patience = 1;
+	delay_ms = 2000;
 	ck_assert_int_eq(ask_daemon(&code, &e), CTLASK_LOST);
 	ck_assert_int_eq(code, ERR_CANCELLED);
 	ck_assert_int_eq(e.code, ERR_CANCELLED);

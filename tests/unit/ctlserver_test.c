@@ -21,7 +21,7 @@
 static char	path[64], dir[48];
 static struct ctlserver *server;
 static pthread_t loop_thread;
-static atomic_int requests, hangups;
+static atomic_int requests, hangups, stays;
 
 /* Answers from a thread of its own, as the daemon does. */
 static void *
@@ -37,7 +37,9 @@ answer(void *arg)
 		ctlrequest_decline(r);
 		return NULL;
 	}
-	if (strcmp(verb, "wait") == 0) {
+	if (strcmp(verb, "wait") == 0 || strcmp(verb, "stay") == 0) {
+		if (verb[0] == 's')
+			atomic_store(&stays, 1);
 		while (!ctlrequest_cancelled(r))
 			usleep(1000);
 		err_set(&e, ERR_CANCELLED, "nobody waits");
@@ -114,7 +116,7 @@ stop(void)
 static int64_t
 soon(void)
 {
-	return ctlclient_clock() + 10000000;
+	return ctlclient_clock() + 200000000;
 }
 
 static void
@@ -196,8 +198,9 @@ START_TEST(rubbish_and_silence)
 	ask(&c, "wait", -1);
 	ctlclient_close(&c);
 	/* One that waits is cancelled by the end, and told so. */
-	ask(&c, "wait", -1);
-	usleep(100000);
+	ask(&c, "stay", -1);
+	while (atomic_load(&stays) == 0)
+		usleep(1000);
 	stop();
 	ck_assert_int_eq(ctlclient_receive(&c, &f, soon(), &e), 0);
 	ck_assert_int_eq(frame_get_int(&f, "code"), ERR_CANCELLED);

@@ -41,7 +41,7 @@ START_TEST(nobody_listens)
 
 	fd = listen_loopback(&t.port);
 	close(fd);
-	ck_assert_int_eq(pgquery_connect(&q, &t, 5000000, &e), ERR_DB_CONNECT);
+	ck_assert_int_eq(pgquery_connect(&q, &t, 200000000, &e), ERR_DB_CONNECT);
 	ck_assert_ptr_null(q);
 	ck_assert_msg(strstr(e.msg, "cannot connect to PostgreSQL: ") == e.msg,
 	    "%s", e.msg);

@@ -38,7 +38,7 @@ setup(void)
 	for (i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/r%d", base, i + 1);
 		repos[i] = (struct repo){ .number = i + 1,
-		    .required = true, .io_timeout = 1000000 };
+		    .required = true, .io_timeout = 200000000 };
 		ck_assert_int_eq(store_dir_open(&repos[i].store, path, &e), 0);
 		ck_assert_int_eq(store_put(repos[i].store, "main/id/77-15",
 		    "", 0, NULL, &e), 0);
@@ -82,7 +82,7 @@ push(int fd, size_t n)
 	    .stanza = "main", .fd = fd, .header_check = true,
 	    .path = "/x/pg_wal/000000010000000000000000",
 	    .filter = FILTER_LZ4, .tmp_dir = base,
-	    .limits = { 5000000, NULL, NULL } };
+	    .limits = { 200000000, NULL, NULL } };
 
 	buf_clear(&warnings);
 	memset(&e, 0, sizeof(e));
@@ -288,7 +288,7 @@ main(void)
 	int	 failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 300);
+	tcase_set_timeout(tc, 1200);
 	tcase_add_test(tc, there_and_back);
 	tcase_add_test(tc, large);
 	tcase_add_test(tc, refused);

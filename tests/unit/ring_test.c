@@ -107,7 +107,7 @@ request(const char *reader, char name[SEGMENT_FILE_MAX], uint32_t tli,
     uint64_t number)
 {
 	struct ring_request q = { reader, 77,
-	    segment_name_of(name, tli, number, SIZE), out, 10000000, never,
+	    segment_name_of(name, tli, number, SIZE), out, 200000000, never,
 	    NULL };
 
 	return q;
@@ -120,7 +120,7 @@ quiet(void)
 	struct ring_stats s;
 	int	i;
 
-	for (i = 0; i < 20000; i++) {
+	for (i = 0; i < 200000; i++) {
 		ring_stats(ring, &s);
 		if (s.pending == 0)
 			break;

@@ -65,8 +65,8 @@ setup(void)
 	snprintf(config, sizeof(config), "%s/archiver.ini", base);
 	f = fopen(config, "w");
 	fprintf(f, "[global]\nrepo1-path = %s/repo\nlock-path = %s/lock\n"
-	    "spool-path = %s/spool\narchive-timeout = 2s\n"
-	    "archive-get-timeout = 1s\n[main]\n", base, base, base);
+	    "spool-path = %s/spool\narchive-timeout = 200s\n"
+	    "archive-get-timeout = 6s\n[main]\n", base, base, base);
 	fclose(f);
 	run("mkdir -p repo/main/id data/global data/pg_wal lock && "
 	    "touch repo/main/id/7710469758564292716-15");
@@ -199,7 +199,7 @@ main(void)
 	int	 failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 300);
+	tcase_set_timeout(tc, 1200);
 	tcase_add_test(tc, there_and_back);
 	tcase_add_test(tc, refused);
 	suite_add_tcase(suite, tc);

@@ -23,7 +23,7 @@ unit_run(const char *name, const TTest *const *tests, size_t n)
 	size_t	 i;
 
 	/* Nothing may depend on time; this only ends a test that hangs. */
-	tcase_set_timeout(tcase, 300);
+	tcase_set_timeout(tcase, 1200);
 	for (i = 0; i < n; i++)
 		tcase_add_test(tcase, tests[i]);
 	suite_add_tcase(suite, tcase);
