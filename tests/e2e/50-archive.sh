@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/arlib.sh"
 
-archiver_ini archive-timeout=60s archive-get-timeout=60s
+archiver_ini archive-timeout=60s archive-get-timeout=15s
 pg_init "$tmp/data"
 archive_settings
 pg_start
@@ -64,7 +64,7 @@ is "no argument: wrong usage" 2 "$rc"
 object=$(find "$tmp/repo" -name "$first-*")
 cp "$object" "$tmp/object"
 printf '\125' | dd of="$object" bs=1 seek=5000 conv=notrunc 2>/dev/null
-status archiver archive-get "$first" pg_wal/RECOVERYXLOG
+status archiver --archive-get-timeout=6s archive-get "$first" pg_wal/RECOVERYXLOG
 is "a flipped byte is never 'not found'" 126 "$rc"
 like "it is reported" "*is damaged*" "$out"
 mkdir "$tmp/repo2" && claim "$tmp/repo2"
@@ -76,10 +76,10 @@ succeeds "and is right" cmp "$tmp/saved" "$tmp/data/pg_wal/RECOVERYXLOG"
 rm -f "$tmp/data/pg_wal/RECOVERYXLOG"
 cp "$tmp/object" "$object"
 mv "$tmp/repo" "$tmp/away"
-status archiver archive-get "$first" pg_wal/RECOVERYXLOG
+status archiver --archive-get-timeout=6s archive-get "$first" pg_wal/RECOVERYXLOG
 is "a repository that is not mounted is not 'not found'" 126 "$rc"
 : >"$tmp/data/standby.signal"
-status archiver archive-get "$first" pg_wal/RECOVERYXLOG
+status archiver --archive-get-timeout=6s archive-get "$first" pg_wal/RECOVERYXLOG
 is "but on a standby it is exit 1" 1 "$rc"
 like "with a warning" "*leaving it to its stream*" "$out"
 rm "$tmp/data/standby.signal"
@@ -97,7 +97,7 @@ is "an unknown option is an error" 32 "$rc"
 echo "nonsense = 1" >>"$tmp/archiver.ini"
 status archiver archive-push "pg_wal/$first"
 like "with file and line" "*archiver.ini:*: unknown option*" "$out"
-archiver_ini archive-timeout=60s archive-get-timeout=60s
+archiver_ini archive-timeout=60s archive-get-timeout=15s
 status archiver --pg1-host=x archive-push "pg_wal/$first"
 like "remote hosts are refused with a hint" "*one homelab-archiver on each*" \
     "$out"

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/arlib.sh"
 
-archiver_ini archive-timeout=60s archive-get-timeout=60s
+archiver_ini archive-timeout=60s archive-get-timeout=15s
 pg_init "$tmp/data"
 archive_settings
 pg_start

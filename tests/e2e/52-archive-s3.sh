@@ -17,7 +17,7 @@ s3() {
 options=("repo1-type = s3" "repo1-path = /pg" "repo1-s3-bucket = $bucket"
     "repo1-s3-endpoint = http://$s3_endpoint" "repo1-s3-key = $s3_key"
     "repo1-s3-key-secret = $s3_secret")
-archiver_ini archive-timeout=60s archive-get-timeout=60s "${options[@]}"
+archiver_ini archive-timeout=60s archive-get-timeout=15s "${options[@]}"
 pg_init "$tmp/data"
 archive_settings
 pg_start

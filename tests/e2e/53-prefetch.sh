@@ -6,7 +6,7 @@
 . "$(dirname "$0")/arlib.sh"
 
 ring_ini() {
-	archiver_ini archive-timeout=60s archive-get-timeout=60s \
+	archiver_ini archive-timeout=60s archive-get-timeout=15s \
 	    "${1:-spool-path = $tmp/spool}" "archive-get-queue-max = 8MiB"
 }
 ring_ini

@@ -14,7 +14,7 @@ write_ini() {
 		lock-path = $tmp/lock
 		socket-path = $tmp/archiver.sock
 		spool-path = $tmp/spool
-		archive-get-timeout = 60s
+		archive-get-timeout = 20s
 		start-fast = y
 		pg1-socket-path = $tmp
 		pg1-user = postgres

@@ -45,7 +45,7 @@ come_back() {
 }
 # with_ini optional|required|first|second: writes $ini
 with_ini() {
-	local lines=("io-timeout=5s" "archive-get-timeout=30s"
+	local lines=("io-timeout=5s" "archive-get-timeout=15s"
 	    "backup-repos=all")
 	[ "$1" = second ] || lines+=("repo1-path=$tmp/repo")
 	[ "$1" = first ] || lines+=("${repo2[@]}")

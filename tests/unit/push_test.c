@@ -185,7 +185,7 @@ START_TEST(away)
 	ck_assert_int_eq(fetch(out, 2, NAME), 0);
 	ck_assert(same(a, out, SEG));
 	/* But its no is not everybody's. */
-	patience = 300000;
+	patience = 2000000;
 	ck_assert_int_eq(fetch(out, 2, "000000010000000000000001"),
 	    ERR_STORE);
 	repos[0].required = false;
@@ -213,7 +213,7 @@ START_TEST(damaged)
 	ck_assert(same(a, out, SEG));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&warnings),
 	    " in repo1 is damaged: "));
-	patience = 300000;
+	patience = 2000000;
 	ck_assert_int_ne(fetch(out, 1, NAME), 0);
 	ck_assert_int_ne(e.code, ERR_ABSENT);
 	close(a);
@@ -243,7 +243,7 @@ START_TEST(swapped)
 	ck_assert(same(a, out, SEG));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&warnings),
 	    " in repo1 is damaged: the store gave another object: "));
-	patience = 300000;
+	patience = 2000000;
 	ck_assert_int_eq(fetch(out, 1, NAME), ERR_CHECKSUM);
 	rename_object(NAME "-*", NAME "-short");
 	ck_assert_int_eq(fetch(out, 1, NAME), ERR_CHECKSUM);
