@@ -268,7 +268,7 @@ console 'SET server_connect_timeout = 15' >/dev/null
 # The first client of a pool, whose first server is checked meanwhile.
 console "SET server_check_query = 'select pg_sleep(0.5)'" >/dev/null
 is 'a client that was welcomed before its server was checked' 18 \
-    "$(timeout 20 psql -XAtq -h "$tmp" -p "$port" -U alice fresh \
+    "$(timeout 120 psql -XAtq -h "$tmp" -p "$port" -U alice fresh \
     -c 'select 18' 2>&1)"
 console 'SET server_check_query = <empty>' >/dev/null
 console 'SET server_check_delay = 30' >/dev/null
@@ -376,12 +376,12 @@ END
 chmod 755 "$tmp/leaver.sh"
 fake_start "EXEC:$tmp/leaver.sh"
 psql -XAtq -h "$tmp" -p "$port" -U alice fake -c '\q'
-gone() {
+has_left() {
 	logged "when not linked: FATAL the end" &&
 	    [ -z "$(console "SHOW SERVERS" | grep fake)" ]
 }
 if is_ours; then
-	until_true 30 gone
+	until_true 30 has_left
 	is "an idle server that says it goes is closed at once" 0 $?
 fi
 stop_pid "$fake_pid"
