@@ -79,6 +79,8 @@ is "CONFIG: octal, time, changeable" "511|7|no" \
     "$(column 'SHOW CONFIG' value unix_socket_mode)|$(console 'SET query_wait_timeout = 7' >/dev/null
     column 'SHOW CONFIG' value query_wait_timeout)|$(column 'SHOW CONFIG' changeable listen_port)"
 
+console 'SET query_wait_timeout = 120' >/dev/null
+
 before=$(column 'SHOW STATS_TOTALS' xact_count one)
 for _ in 1 2 3; do sql 'begin; select 1; commit' one >/dev/null; done
 is_counted() {
