@@ -193,6 +193,24 @@ judge_refused(struct client *c, struct relay_msg *m)
 	return FATE_DROP;
 }
 
+/*
+ * What is sent in the middle of a COPY ends it, with an error or because it
+ * has failed already: Syncs behind it are answered.
+ */
+static enum relay_fate
+judge_in_copy(struct client *c, struct relay_msg *m)
+{
+	struct server	*s = c->server;
+	struct requests	*q = &s->requests;
+	size_t		before = q->count;
+	enum relay_fate fate = judge_request(c, m);
+
+	if (c->server == s && q->count > before &&
+	    requests_at(q, q->count - 1)->kind != REQUEST_FAKE)
+		s->copy_in = false;
+	return fate;
+}
+
 static enum relay_fate
 judge(struct relay *r, struct relay_msg *m)
 {
@@ -251,7 +269,7 @@ judge(struct relay *r, struct relay_msg *m)
 	 * the queue must not grow for as long as a query runs. */
 	if (c->server->requests.count >= AHEAD_MAX && client_unsettled(c))
 		return client_wait_for_answers(c);
-	return judge_request(c, m);
+	return c->server->copy_in ? judge_in_copy(c, m) : judge_request(c, m);
 }
 
 static int

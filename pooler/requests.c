@@ -319,6 +319,17 @@ requests_need_sync(const struct requests *q)
 	return q->ignoring || q->open;
 }
 
+/* Was anything sent to the server from the i-th entry on? */
+static bool
+sent_from(const struct requests *q, size_t i)
+{
+	for (; i < q->count; i++) {
+		if (requests_at(q, i)->kind != REQUEST_FAKE)
+			return true;
+	}
+	return false;
+}
+
 bool
 requests_copy_in(struct requests *q)
 {
@@ -345,7 +356,7 @@ requests_copy_in(struct requests *q)
 	*requests_at(q, 0) = copies;
 	if (q->count == 1 && is_extended(copies.type))
 		q->open = true;
-	return !ended;
+	return !ended && !sent_from(q, 1);
 }
 
 void

@@ -189,7 +189,8 @@ bool	requests_pop_newest(struct requests *, struct request *out)
  * behind the Execute or the Query (libpq sends one before the data and one
  * behind it): they will not be answered and leave the queue; those with data
  * before them are stray. Returns false if the end of the data was sent
- * already, ahead of this.
+ * already, ahead of this, or another message, which ends the COPY, too: with
+ * an error, unless it has failed before. Syncs behind that are answered.
  */
 bool	requests_copy_in(struct requests *);
 
