@@ -146,6 +146,8 @@ report() {
 	else
 		printf 'ok    %-44s %3d passed%s%s\n' "$name" "$p" \
 		    "$([ "$s" -gt 0 ] && echo ", $s skipped")" "$tag"
+		# No failure, but time lost, or a test that sees less.
+		grep '^# waited in vain' "$log" | sed 's/^/      | /'
 	fi
 }
 

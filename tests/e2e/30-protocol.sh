@@ -270,7 +270,7 @@ pooler_stop
 workers=1
 pooler_ini
 pooler_start
-until_true 20 eval '[ "$(column "SHOW POOLS" sv_idle "two|")" = 2 ]'
+until_true 20 eval '[ "$(column "SHOW POOLS" sv_idle two)" = 2 ]'
 a=$(for _ in 1 2 3 4 5 6; do sql 'select pg_backend_pid()' two; done | sort -u |
     wc -l)
 is "last in, first out: one client alone always gets the same server" 1 "$a"

@@ -36,19 +36,25 @@ cp "$tmp/good" "$tmp/data/$path"
 pg_start pg_port "$tmp/data"
 
 # --- killed in the middle -------------------------------------------------------
-# Its WAL is not archived, so that it cannot end.
+# From its first pack on no WAL is archived, so that it cannot end.
 before=$(ar info | grep -c 'full backup')
-pg_sql "ALTER SYSTEM SET archive_command =
-    'until [ -e $tmp/archive ]; do sleep 0.1; done; false'" >/dev/null
-pg_sql "SELECT pg_reload_conf()" >/dev/null
-touch "$tmp/mark"
-"$ARCHIVER" --config="$ini" --stanza=main backup --type=full \
-    --process-max=1 --compress-type=none >"$tmp/killed.log" 2>&1 &
-victim=$!
 has_pack() {
 	find "$tmp/repo/main/backup" -newer "$tmp/mark" -path '*/data/*' \
 	    -not -name '.*' | grep -q .
 }
+{
+	printf '#!/bin/bash\ntmp=%q\n' "$tmp"
+	declare -f has_pack
+	echo 'while has_pack && [ ! -e "$tmp/archive" ]; do sleep 0.1; done'
+	echo "exec '$ARCHIVER' '--config=$ini' --stanza=main archive-push \"\$1\""
+} >"$tmp/slow.sh"
+chmod 755 "$tmp/slow.sh"
+touch "$tmp/mark"
+pg_sql "ALTER SYSTEM SET archive_command = '$tmp/slow.sh %p'" >/dev/null
+pg_sql "SELECT pg_reload_conf()" >/dev/null
+"$ARCHIVER" --config="$ini" --stanza=main backup --type=full \
+    --process-max=1 --compress-type=none >"$tmp/killed.log" 2>&1 &
+victim=$!
 until_true 60 has_pack
 kill -9 "$victim"
 wait "$victim" 2>/dev/null

@@ -120,7 +120,10 @@ until_true() {
 	local end=$((SECONDS + ($1 > 12 ? 10 * $1 : 120)))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
+		if [ $SECONDS -ge $end ]; then
+			echo "# waited in vain for: $*" >&2
+			return 1
+		fi
 		sleep 0.05
 	done
 }
@@ -255,17 +258,22 @@ pg_stop() {
 
 # kill -9 to the postmaster; its children follow by themselves.
 pg_kill() {
-	local dir=${1:-$tmp/data}
+	local dir=${1:-$tmp/data} socket
+	socket=$(sed -n '4h; 5 { G; s,\(.*\)\n\(.*\),\1/.s.PGSQL.\2,p }' \
+	    "$dir/postmaster.pid")
 	kill -9 "$(head -1 "$dir/postmaster.pid")"
 	until_true 10 pg_left "$dir"
-	rm -f "$dir/postmaster.pid"
+	# A process that nobody has waited for yet seems to hold them still.
+	rm -f "$dir/postmaster.pid" "$socket.lock"
 }
-# pg_left directory: no process of PostgreSQL works in it any more
+# pg_left directory: no process of PostgreSQL works in it any more. The
+# archiver stays for as long as its archive_command does.
 pg_left() {
 	local p
 	for p in /proc/[0-9]*; do
 		[ "$p/cwd" -ef "$1" ] && [ "$(cat "$p/comm" 2>/dev/null)" = \
-		    postgres ] && return 1
+		    postgres ] && ! grep -qa '^postgres: archiver' \
+		    "$p/cmdline" 2>/dev/null && return 1
 	done
 	return 0
 }
