@@ -73,7 +73,7 @@ struct pool_times {
 
 /* What the servers of a pool reported when they logged in. */
 struct welcome {
-	bool		 known;
+	atomic_bool	 known;
 	struct buf	 parameters;	/* ParameterStatus messages, whole */
 	struct params	 params;	/* the tracked ones among them */
 };

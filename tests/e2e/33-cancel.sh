@@ -163,6 +163,8 @@ if is_ours; then
 	a> Q 'select pg_sleep(60)'
 	sh sleeping
 	cancel a
+	sh 'sleep 2'
+	cancel a
 	a< T E:57014:* Z:I
 	took 900
 	sh '$tmp/check 30 "select 1"'
