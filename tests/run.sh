@@ -105,7 +105,8 @@ needs_minio() {
 	grep -qE 'minio_start|^STORE=s3' "$1"
 }
 
-# report name log status: counts the TAP lines or Check's summary in a log
+# report name log status seconds: counts the TAP lines or Check's summary in a
+# log
 report() {
 	local name=$1 log=$2 status=$3 p f s plan seen tag=""
 	if [[ $name == unit* ]]; then
@@ -144,8 +145,10 @@ report() {
 		} | sed 's/^/      | /'
 		echo "      | all of it: build/test-logs/${name//[ \/]/_}.log"
 	else
-		printf 'ok    %-44s %3d passed%s%s\n' "$name" "$p" \
-		    "$([ "$s" -gt 0 ] && echo ", $s skipped")" "$tag"
+		# Who takes long is told: it is what the suite waits for.
+		printf 'ok    %-44s %3d passed%s%s%s\n' "$name" "$p" \
+		    "$([ "$s" -gt 0 ] && echo ", $s skipped")" \
+		    "$([ "$4" -ge 20 ] && echo " in $4 s")" "$tag"
 		# No failure, but time lost, or a test that sees less.
 		grep '^# waited in vain' "$log" | sed 's/^/      | /'
 	fi
@@ -159,15 +162,16 @@ start() {
 	names+=("$name") files+=("$log")
 	(
 		cd "$home" || exit 1
+		SECONDS=0
 		timeout -k 10 "${TEST_TIMEOUT:-1800}" "$@" </dev/null >"$log" 2>&1
-		echo $? >"$log.rc"
+		echo "$? $SECONDS" >"$log.rc"
 	) &
 	running[${#names[@]} - 1]=$!
 }
 
 # Waits until fewer than $1 run, and reports those that ended.
 settle() {
-	local i live
+	local i live status took
 	while :; do
 		live=()
 		for i in "${!running[@]}"; do
@@ -179,8 +183,10 @@ settle() {
 		for i in "${!running[@]}"; do
 			[ -n "${live[$i]:-}" ] && continue
 			wait "${running[$i]}" 2>/dev/null
-			report "${names[$i]}" "${files[$i]}" \
-			    "$(cat "${files[$i]}.rc" 2>/dev/null || echo 255)"
+			status=255 took=0
+			[ ! -e "${files[$i]}.rc" ] ||
+			    read -r status took <"${files[$i]}.rc"
+			report "${names[$i]}" "${files[$i]}" "$status" "$took"
 			unset "running[$i]"
 		done
 		[ "${#running[@]}" -lt "$1" ] && return

@@ -33,8 +33,9 @@ for ((round = 0; round < ROUNDS; round++)); do
 		pg_sql "insert into t values ($committed); select pg_switch_wal()" \
 		    >/dev/null
 	done
+	# Killed behind pg_backup_stop() it waits for WAL that cannot come.
 	"$ARCHIVER" --config="$ini" --stanza=main backup --type=full \
-	    >"$tmp/backup.out" 2>&1 &
+	    --archive-timeout=5s >"$tmp/backup.out" 2>&1 &
 	backup=$!
 	sleep "0.$((RANDOM % 9))"
 	pg_kill
