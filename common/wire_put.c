@@ -2,6 +2,7 @@
 #include "common/base.h"
 #include "common/wire.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 /* Where the length goes: behind the type byte, if there is one. */
@@ -95,14 +96,22 @@ wire_put_auth_sasl(struct buf *b, const char *mechanism)
 	wire_end(b, at);
 }
 
+/* In one piece: a login has a dozen of them. */
 void
 wire_put_parameter_status(struct buf *b, const char *name, const char *value)
 {
-	size_t at = begin(b, WIRE_BE_PARAMETER_STATUS);
+	size_t	n = strlen(name) + 1, m = strlen(value) + 1;
+	size_t	total = WIRE_HEADER_LEN + n + m;
+	uint32_t length = htonl((uint32_t)(total - 1));
+	char	*p = buf_reserve(b, total);
 
-	buf_append_cstr(b, name);
-	buf_append_cstr(b, value);
-	wire_end(b, at);
+	if (p == NULL)
+		return;
+	p[0] = (char)WIRE_BE_PARAMETER_STATUS;
+	memcpy(p + 1, &length, sizeof(length));
+	memcpy(p + WIRE_HEADER_LEN, name, n);
+	memcpy(p + WIRE_HEADER_LEN + n, value, m);
+	buf_commit(b, total);
 }
 
 void

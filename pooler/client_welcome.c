@@ -15,6 +15,8 @@
 #include "pooler/server.h"
 #include "pooler/worker.h"
 
+#define WELCOME_ROOM	1024
+
 /* ---- the end: console or pool ---- */
 
 /* Into its first state, with the welcome `b`; what it sent meanwhile counts. */
@@ -252,6 +254,8 @@ client_welcome(struct client *c)
 
 	pool_unwait(&c->pool->core, &c->waiter);
 	c->waiter.since = 0;
+	/* All of a common one, so that it does not grow by doubling. */
+	(void)!buf_reserve(&b, WELCOME_ROOM);
 	pthread_mutex_lock(&c->pool->lock);
 	buf_append(&b, buf_bytes(&c->pool->welcome.parameters),
 	    buf_len(&c->pool->welcome.parameters));
