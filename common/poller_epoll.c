@@ -167,9 +167,8 @@ wants_data(const struct poller_conn *c, const struct poller *p)
 
 /* Receives until the socket is empty, its owner stops it, or its turn ends. */
 static void
-receive(struct poller_conn *c)
+receive(struct poller *p, struct poller_conn *c)
 {
-	struct poller *p = c->poller;
 	int	turn;
 
 	if (c->failed)
@@ -262,7 +261,7 @@ dispatch(struct poller *p, struct poller_conn *c, uint32_t events)
 		c->readable = true;
 		if (c->receiving) {
 			if (!list_linked(&c->ready_node))
-				receive(c);
+				receive(p, c);
 		} else if (c->hangup) {
 			poller_deliver(c, PE_HANGUP, 0);
 		}
@@ -273,19 +272,10 @@ dispatch(struct poller *p, struct poller_conn *c, uint32_t events)
 }
 
 static void
-serve_ready(struct poller *p)
+serve(struct poller *p, struct poller_conn *c)
 {
-	size_t left = list_count(&p->ready);
-
-	/* Who becomes ready again meanwhile waits for the next turn. */
-	while (left-- > 0) {
-		struct list_node *n = list_pop(&p->ready);
-
-		if (n == NULL)
-			break;
-		receive(container_of(n, struct poller_conn, ready_node));
-		flush_dirty(p);
-	}
+	receive(p, c);
+	flush_dirty(p);
 }
 
 static int
@@ -304,7 +294,7 @@ turn(struct poller *p, int timeout_ms, void (*before_dispatch)(void *),
 		return -errno;
 	if (before_dispatch != NULL)
 		before_dispatch(arg);
-	serve_ready(p);
+	poller_serve_ready(p, serve);
 	for (i = 0; i < n; i++) {
 		uintptr_t ptr = (uintptr_t)ev[i].data.ptr;
 

@@ -77,6 +77,26 @@ poller_make_dirty(struct poller_conn *c)
 		list_append(&c->poller->dirty, &c->dirty_node);
 }
 
+/*
+ * Hands each conn that is ready now to the back end's step(), which gives its
+ * owner what it has. Who becomes ready again meanwhile waits for the next
+ * turn. Inline, and so is step() then.
+ */
+static inline void
+poller_serve_ready(struct poller *p,
+    void (*step)(struct poller *, struct poller_conn *))
+{
+	size_t left = list_count(&p->ready);
+
+	while (left-- > 0) {
+		struct list_node *n = list_pop(&p->ready);
+
+		if (n == NULL)
+			break;
+		step(p, container_of(n, struct poller_conn, ready_node));
+	}
+}
+
 /* Calls its owner; EOF and ERROR are the last thing it hears. */
 void	poller_deliver(struct poller_conn *, enum poller_event, size_t n);
 

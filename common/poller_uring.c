@@ -624,6 +624,7 @@ on_recv(struct poller *p, struct poller_sock *s, const struct ring_event *e)
 	if (l != NULL)
 		lent_unref(l);
 }
+
 static void
 on_out(struct state *st, struct poller_sock *s)
 {
@@ -804,21 +805,6 @@ serve(struct poller *p, struct poller_conn *c)
 		serve_end(c);
 }
 
-static void
-serve_ready(struct poller *p)
-{
-	size_t left = list_count(&p->ready);
-
-	/* Who becomes ready again meanwhile waits for the next turn. */
-	while (left-- > 0) {
-		struct list_node *n = list_pop(&p->ready);
-
-		if (n == NULL)
-			break;
-		serve(p, container_of(n, struct poller_conn, ready_node));
-	}
-}
-
 static int
 turn(struct poller *p, int timeout_ms, void (*before_dispatch)(void *),
     void *arg)
@@ -838,7 +824,7 @@ turn(struct poller *p, int timeout_ms, void (*before_dispatch)(void *),
 		before_dispatch(arg);
 	if (ring_fetch(&st->ring))
 		finish_sends(st);
-	serve_ready(p);
+	poller_serve_ready(p, serve);
 	/* By index: a callback that lets go of a conn may fetch more. */
 	while (st->ring.next_event < st->ring.n_events) {
 		struct ring_event e = st->ring.events[st->ring.next_event++];
