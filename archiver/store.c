@@ -2,8 +2,10 @@
 #include "common/base.h"
 #include "archiver/store.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/err.h"
@@ -42,6 +44,37 @@ store_op_check(const struct store_op *op, const char *what, struct err *e)
 	return err_hint(e, "the repository does not answer: is it overloaded, "
 	    "or the network cut? io-timeout and archive-timeout set how long "
 	    "to wait");
+}
+
+int
+store_source_read(struct store_source *s, void *buf, size_t size, size_t *n,
+    struct err *e)
+{
+	const struct store_part *p;
+	ssize_t	got;
+
+	*n = 0;
+	while (s->part < s->n && s->at == s->parts[s->part].len) {
+		s->part++;
+		s->at = 0;
+	}
+	if (s->part == s->n)
+		return 0;
+	p = &s->parts[s->part];
+	size = MIN(size, (size_t)(p->len - s->at));
+	if (p->bytes != NULL) {
+		memcpy(buf, (const char *)p->bytes + s->at, size);
+		got = (ssize_t)size;
+	} else {
+		got = pread(p->fd, buf, size, (off_t)(p->offset + s->at));
+	}
+	if (got < 0)
+		return err_sys(e, errno, "cannot read the source");
+	if (got == 0)
+		return err_set(e, ERR_FORMAT, "the source file shrank");
+	s->at += (uint64_t)got;
+	*n = (size_t)got;
+	return 0;
 }
 
 /* A prefix may be empty and may end in a slash or within a name. */

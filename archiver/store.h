@@ -148,7 +148,7 @@ int	store_check(struct store *, uint64_t room, const struct store_limits *,
 int	store_dir_open(struct store **out, const char *root, struct err *)
 	    MUST_CHECK;
 
-/* S3 through libs3; borrowed for the call. */
+/* S3; borrowed for the call. */
 struct store_s3_config {
 	int		 repo;		/* its number, for messages */
 	const char	*endpoint;	/* http://host:port or host[:port] */
@@ -205,6 +205,21 @@ struct store {
 
 /* Microseconds of the monotonic clock. */
 int64_t	store_clock(void);
+
+/* What is to be put, read piece by piece; part = at = 0 is its beginning. */
+struct store_source {
+	const struct store_part	*parts;
+	size_t			 n;
+	size_t			 part;	/* which is next */
+	uint64_t		 at;	/* and from where in it */
+};
+
+/*
+ * Copies what comes next to buf; *n: how many bytes, 1 to `size`, or 0 at the
+ * end. ERR_FORMAT: a file is shorter than its part; or what read() failed by.
+ */
+int	store_source_read(struct store_source *, void *buf, size_t size,
+	    size_t *n, struct err *) MUST_CHECK;
 
 /* 0, ERR_TIMEOUT or ERR_CANCELLED; the message says what was being done. */
 int	store_op_check(const struct store_op *, const char *what,

@@ -66,9 +66,9 @@ static int
 copy_part(struct durable *d, const struct store_part *part,
     const struct store_op *op, struct err *e)
 {
+	struct store_source source = { .parts = part, .n = 1 };
 	char	*chunk;
-	uint64_t at = 0;
-	ssize_t	 n;
+	size_t	 n = 1;
 	int	 rc = 0;
 
 	if (part->bytes != NULL)
@@ -76,15 +76,10 @@ copy_part(struct durable *d, const struct store_part *part,
 	chunk = malloc(CHUNK);
 	if (chunk == NULL)
 		return err_set(e, ERR_NOMEM, "no memory to copy a file");
-	while (rc == 0 && at < part->len) {
-		n = pread(part->fd, chunk, MIN(CHUNK, part->len - at),
-		    (off_t)(part->offset + at));
-		if (n <= 0)
-			rc = n < 0 ? err_sys(e, errno, "cannot read the source") :
-			    err_set(e, ERR_FORMAT, "the source file shrank");
-		else
-			rc = durable_write(d, chunk, (size_t)n, e);
-		at += (uint64_t)MAX(n, 0);
+	while (rc == 0 && n > 0) {
+		rc = store_source_read(&source, chunk, CHUNK, &n, e);
+		if (rc == 0)
+			rc = durable_write(d, chunk, n, e);
 		if (rc == 0)
 			rc = store_op_check(op, d->path, e);
 	}

@@ -112,7 +112,7 @@ third '^liburing\.h$' common/poller_ring.c
 third '^sys/epoll\.h$' common/poller_epoll.c common/poller_uring.c
 third '^ini\.h$' common/conf.c
 third '^libpq-fe\.h$' common/pgquery.c
-third '^libs3\.h$' archiver/store_s3_libs3.c
+third '^libs3\.h$' archiver/s3client.c
 third '^lz4' archiver/filter_lz4.c archiver/filter_block.c
 third '^xxhash\.h$' common/digest.c
 third '^jansson\.h$' common/json.c

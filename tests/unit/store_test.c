@@ -243,4 +243,45 @@ START_TEST(bytes)
 }
 END_TEST
 
-UNIT_MAIN("store", keys, prefixes, no_leftovers, limits, bytes)
+/* Memory and parts of files in their order, in whatever pieces. */
+START_TEST(sources)
+{
+	FILE		*f = tmpfile();
+	struct store_part parts[] = {
+		{ "", -1, 0, 0 }, { "one", -1, 0, 3 }, { NULL, -1, 2, 4 },
+		{ "", -1, 0, 0 }, { "six", -1, 0, 3 }
+	};
+	struct store_source s = { .parts = parts, .n = ARRAY_LEN(parts) };
+	struct err	e = { 0 };
+	struct buf	out = { .max = 100 };
+	char		piece[3];
+	size_t		n;
+
+	ck_assert_ptr_nonnull(f);
+	fputs("012345", f);
+	ck_assert_int_eq(fflush(f), 0);
+	parts[2].fd = fileno(f);
+	do {
+		ck_assert_int_eq(store_source_read(&s, piece, sizeof(piece),
+		    &n, &e), 0);
+		buf_append(&out, piece, n);
+	} while (n > 0);
+	ck_assert_str_eq(buf_cstr(&out), "one2345six");
+	buf_release(&out);
+	/* Behind the end there is nothing, and before it no gap. */
+	ck_assert_int_eq(store_source_read(&s, piece, sizeof(piece), &n, &e),
+	    0);
+	ck_assert_uint_eq(n, 0);
+	s = (struct store_source){ .parts = parts + 2, .n = 1 };
+	parts[2].offset = 6;
+	ck_assert_int_eq(store_source_read(&s, piece, sizeof(piece), &n, &e),
+	    ERR_FORMAT);
+	ck_assert_str_eq(e.msg, "the source file shrank");
+	fclose(f);
+	parts[2].fd = -1;
+	ck_assert_int_eq(store_source_read(&s, piece, sizeof(piece), &n, &e),
+	    ERR_SYS);
+}
+END_TEST
+
+UNIT_MAIN("store", keys, prefixes, no_leftovers, limits, bytes, sources)
