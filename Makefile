@@ -31,12 +31,12 @@ CFLAGS_ALL = -std=c11 -fPIC -fvisibility=hidden -pthread $(WARN) \
 	$(CFLAGS)
 LDFLAGS += -pthread -Wl,--as-needed $(if $(SAN),-fsanitize=$(SAN))
 
-# io_uring (poller_uring.c, poller_ring.c) where liburing is at hand.
+# io_uring where liburing is at hand.
 ifeq ($(shell $(PKG_CONFIG) --exists 'liburing >= 2.3' && echo yes),yes)
 CPPFLAGS += -DWITH_LIBURING
 LIB_uring := -luring
 else
-NO_URING := common/poller_uring.c common/poller_ring.c
+NO_URING := $(wildcard common/poller_uring*.c) common/poller_ring.c
 endif
 
 # One job each, one includer each: design section 3.

@@ -109,7 +109,8 @@ third '^openssl/' common/tls.c common/tls_context.c common/tls_impl.h \
     common/scram.c common/random.c common/digest.c common/sha256.c \
     archiver/md5.c archiver/filter_aead.c archiver/sigv4.c
 third '^liburing\.h$' common/poller_ring.c
-third '^sys/epoll\.h$' common/poller_epoll.c common/poller_uring.c
+third '^sys/epoll\.h$' common/poller_epoll.c common/poller_uring.c \
+    common/poller_uring_recv.c
 third '^ini\.h$' common/conf.c
 third '^libpq-fe\.h$' common/pgquery.c
 third '^libs3\.h$' archiver/s3client.c
