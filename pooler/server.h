@@ -173,8 +173,8 @@ void	server_release(struct server *);
 /* Its client vanished, whatever was under way. */
 void	server_abandon(struct server *, bool partial_message);
 
-/* Closes it; the reason goes to the log. A linked client is told `text`
- * (NULL: reason), unless it heard the server's own words. */
+/* Closes it; the reason goes to the log. A linked client is told it, too,
+ * unless it heard the server's own words. */
 void	server_close(struct server *, const char *reason);
 
 /* Sends bytes we made. 0 or a negative code. */
@@ -219,9 +219,24 @@ bool	server_clean_up(struct server *, const char *sql) MUST_CHECK;
 /* A query of ours in state TESTED, or a step of DRAINING, has succeeded. */
 void	server_tested(struct server *, enum request_why why);
 void	server_drained(struct server *);
+/* The client that hears replies: not one that is only waiting for a test. */
+static inline struct client *
+server_listener(const struct server *s)
+{
+	return s->state == SERVER_ACTIVE ? s->client : NULL;
+}
+
+/* server_statements.c */
 /*
- * server_order.c
+ * An error has ended `failed`, which has left the queue: takes out what the
+ * server will skip because of it, and makes what is known of the statements
+ * what it was before that. False: no memory.
  */
+bool	server_undo_dropped(struct server *, const struct request *failed)
+	    MUST_CHECK;
+/* They are all gone, but for what is still in the queue. False: no memory. */
+bool	server_forget_statements(struct server *) MUST_CHECK;
+/* server_order.c */
 /* Carries out what a pool decided, except for waiter and idler. In the
  * worker's thread. */
 void	server_order(struct worker *, struct dbpool *,

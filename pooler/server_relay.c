@@ -26,17 +26,10 @@ server_of(struct relay *r)
 	return container_of(r, struct server, relay);
 }
 
-/* The client that hears replies: not one that is only waiting for a test. */
-static struct client *
-listener(const struct server *s)
-{
-	return s->state == SERVER_ACTIVE ? s->client : NULL;
-}
-
 static bool
 send_to_client(struct server *s, struct buf *b)
 {
-	struct client *c = listener(s);
+	struct client *c = server_listener(s);
 	bool	ok = true;
 
 	if (c != NULL && c->state == CLIENT_ACTIVE)
@@ -48,6 +41,17 @@ send_to_client(struct server *s, struct buf *b)
 }
 
 /* ---- fakes ---- */
+
+void
+server_forget_request(struct request *r)
+{
+	free(r->text);
+	ps_entry_unref(r->entry);
+	ps_unref(r->unnamed);
+	r->text = NULL;
+	r->entry = NULL;
+	r->unnamed = NULL;
+}
 
 /* The answer to what was never sent; its effect on the client's map stays. */
 static void
@@ -84,125 +88,6 @@ server_answer_fakes(struct server *s)
 }
 
 /* ---- errors ---- */
-
-void
-server_forget_request(struct request *r)
-{
-	free(r->text);
-	ps_entry_unref(r->entry);
-	ps_unref(r->unnamed);
-	r->text = NULL;
-	r->entry = NULL;
-	r->unnamed = NULL;
-}
-
-/* The names follow what the server has not done. False without memory. */
-static bool
-undo(struct server *s, struct request *r)
-{
-	struct client *c = listener(s);
-	struct ps_entry *e = r->entry;
-
-	if (!r->named)
-		return true;
-	if (r->type == WIRE_FE_CLOSE && r->kind == REQUEST_SKIP)
-		return ps_set_add(&s->known, &r->digest) == 0;
-	if (r->type == WIRE_FE_CLOSE)
-		return c == NULL || e == NULL ||
-		    ps_map_put_back(&c->statements, e) == 0;
-	if (r->kind != REQUEST_FAKE)
-		ps_set_remove(&s->known, &r->digest);
-	if (e != NULL) {
-		e->gone = true;
-		if (c != NULL)
-			ps_map_take(&c->statements, e);
-	}
-	return true;
-}
-
-/*
- * The client's unnamed statement is what it was before the messages that an
- * error dropped. If one that was sent later has changed it since, then that
- * is what it was before that one.
- */
-static void
-undo_unnamed(struct server *s, struct ps_statement *before)
-{
-	struct client *c = listener(s);
-	size_t	i;
-
-	for (i = 0; i < s->requests.count; i++) {
-		struct request *r = requests_at(&s->requests, i);
-
-		if (r->sets_unnamed) {
-			ps_unref(r->unnamed);
-			r->unnamed = before;
-			return;
-		}
-	}
-	if (c == NULL) {
-		ps_unref(before);
-		return;
-	}
-	ps_unref(c->unnamed);
-	c->unnamed = before;
-}
-
-/*
- * The server's likewise: it is what it was before the oldest message that was
- * dropped, unless one behind the Sync has changed it since.
- */
-static void
-undo_server_unnamed(struct server *s, const struct request *oldest)
-{
-	size_t	i;
-
-	for (i = 0; i < s->requests.count; i++) {
-		struct request *r = requests_at(&s->requests, i);
-
-		if (r->moves_unnamed) {
-			r->was_unnamed = oldest->was_unnamed;
-			r->digest = oldest->digest;
-			return;
-		}
-	}
-	s->unnamed_state = (enum unnamed_state)oldest->was_unnamed;
-	s->unnamed = oldest->digest;
-}
-
-/* `failed` is the head: PostgreSQL has dropped its unnamed statement before
- * anything in it could fail. */
-static bool
-drop_failed(struct server *s, const struct request *failed)
-{
-	struct ps_statement *before = NULL;
-	struct request r, oldest = { 0 };
-	bool	ok = true, unnamed = false;
-
-	while (requests_drop(&s->requests, &r)) {
-		ok = undo(s, &r) && ok;
-		if (r.moves_unnamed)
-			oldest = r;
-		if (r.sets_unnamed) {
-			ps_unref(before);
-			before = r.unnamed;
-			r.unnamed = NULL;
-			unnamed = true;
-		}
-		server_forget_request(&r);
-	}
-	if (failed->sets_unnamed) {
-		ps_unref(before);
-		before = NULL;
-	}
-	if (failed->moves_unnamed)
-		oldest.was_unnamed = UNNAMED_NONE;
-	if (unnamed)
-		undo_unnamed(s, before);
-	if (oldest.moves_unnamed)
-		undo_server_unnamed(s, &oldest);
-	return ok;
-}
 
 /* An error to something of ours that no client's message had caused. */
 static enum relay_fate
@@ -297,10 +182,10 @@ judge_error(struct server *s, struct relay_msg *m)
 		return FATE_NEED;
 	}
 	if (m->have == m->len && is_fatal(m))
-		s->fatal_relayed = listener(s) != NULL &&
-		    listener(s)->state == CLIENT_ACTIVE;
+		s->fatal_relayed = server_listener(s) != NULL &&
+		    server_listener(s)->state == CLIENT_ACTIVE;
 	if (requests_empty(&s->requests))
-		return listener(s) != NULL ? FATE_FORWARD : FATE_DROP;
+		return server_listener(s) != NULL ? FATE_FORWARD : FATE_DROP;
 	if (requests_reply(&s->requests, m->type, &rep) != 0)
 		return FATE_BAD;
 	s->copy_in = false;
@@ -311,14 +196,14 @@ judge_error(struct server *s, struct relay_msg *m)
 		fate = replace_error(s, m, &rep.done);
 	if (fate == FATE_BAD)
 		return fate;
-	if (rep.swallow || listener(s) == NULL)
+	if (rep.swallow || server_listener(s) == NULL)
 		fate = FATE_DROP;
 	if (rep.done.kind == REQUEST_SKIP && rep.done.internal) {
 		fate = internal_error(s, m, rep.done.why);
 		if (fate == FATE_CLOSED)
 			return fate;
 	}
-	if (rep.failed && !drop_failed(s, &rep.done))
+	if (rep.failed && !server_undo_dropped(s, &rep.done))
 		return FATE_BAD;
 	return fate;
 }
@@ -349,7 +234,7 @@ end_query(struct client *c)
 static enum relay_fate
 judge_ready(struct server *s, struct relay_msg *m)
 {
-	struct client *c = listener(s);
+	struct client *c = server_listener(s);
 	struct reply   rep;
 	char	       tx;
 
@@ -451,7 +336,7 @@ static enum relay_fate
 judge_parameter(struct server *s, struct relay_msg *m)
 {
 	struct params_names *names = s->worker->shared->names;
-	struct client *c = listener(s);
+	struct client *c = server_listener(s);
 	const char *name, *value;
 	bool	ours;
 	int	i;
@@ -483,66 +368,6 @@ judge_parameter(struct server *s, struct relay_msg *m)
 	return FATE_FORWARD;
 }
 
-/* The server knows only what it will be told by messages in the queue; its
- * unnamed statement stays. */
-static bool
-forget_known(struct server *s)
-{
-	size_t	i;
-
-	ps_set_release(&s->known);
-	ps_set_init(&s->known);
-	for (i = 0; i < s->requests.count; i++) {
-		struct request *r = requests_at(&s->requests, i);
-
-		if (!r->named || r->kind == REQUEST_FAKE)
-			continue;
-		/* A Close has nothing to undo any more. */
-		if (r->type == WIRE_FE_CLOSE)
-			r->named = false;
-		else if (!ps_set_use(&s->known, &r->digest) &&
-		    ps_set_add(&s->known, &r->digest) != 0)
-			return false;
-	}
-	return true;
-}
-
-/* And the client has only the names that such messages give. */
-static bool
-forget_names(struct server *s)
-{
-	struct client *c = listener(s);
-	struct ps_entry *e;
-	size_t	i;
-
-	if (c == NULL || c->state != CLIENT_ACTIVE)
-		return true;
-	for (i = 0; i < s->requests.count; i++) {
-		e = requests_at(&s->requests, i)->entry;
-		if (e != NULL)
-			e->gone = true;
-	}
-	for (i = 0; i < s->requests.count; i++) {
-		struct request *r = requests_at(&s->requests, i);
-
-		/* Only a Parse in the queue can bring it back. */
-		if (r->entry != NULL && r->type == WIRE_FE_PARSE) {
-			r->entry->gone = false;
-			r->entry->keep = r->entry->in_map;
-		}
-	}
-	ps_map_release(&c->statements);
-	for (i = 0; i < s->requests.count; i++) {
-		e = requests_at(&s->requests, i)->entry;
-		if (e == NULL || !e->keep)
-			continue;
-		e->keep = false;
-		if (ps_map_put_back(&c->statements, e) != 0)
-			return false;
-	}
-	return true;
-}
-
 /* "DISCARD ALL" and "DEALLOCATE ALL" take the statements away. */
 static bool
 look_at_tag(struct server *s, const struct relay_msg *m)
@@ -555,14 +380,14 @@ look_at_tag(struct server *s, const struct relay_msg *m)
 	if (strcmp(tag, "DEALLOCATE ALL") != 0 &&
 	    strcmp(tag, "DISCARD ALL") != 0)
 		return true;
-	return forget_names(s) && forget_known(s);
+	return server_forget_statements(s);
 }
 
 /* A reply that may end the request at the head of the queue. */
 static enum relay_fate
 judge_reply(struct server *s, struct relay_msg *m)
 {
-	struct client *c = listener(s);
+	struct client *c = server_listener(s);
 	struct reply   rep;
 
 	/* "DEALLOCATE ALL" is the longest tag that matters. */
@@ -612,7 +437,7 @@ judge_for_login(struct server *s, struct relay_msg *m)
 static enum relay_fate
 judge_busy(struct server *s, struct relay_msg *m)
 {
-	struct client *c = listener(s);
+	struct client *c = server_listener(s);
 
 	switch (m->type) {
 	case WIRE_BE_READY:
@@ -721,7 +546,7 @@ static int
 emit(struct relay *r, struct lent *l, const char *bytes, size_t n)
 {
 	struct server *s = server_of(r);
-	struct client *c = listener(s);
+	struct client *c = server_listener(s);
 
 	if (c == NULL || c->state != CLIENT_ACTIVE)
 		return 0;
