@@ -68,7 +68,8 @@ HOMELABCTL_SRC := $(filter-out homelabctl/main.c,$(wildcard homelabctl/*.c))
 MAN_SRC        := $(wildcard man/*.c)
 UNIT_SRC       := $(wildcard tests/unit/*_test.c)
 ALL_SRC        := $(COMMON_SRC) $(wildcard pooler/*.c archiver/*.c homelabctl/*.c \
-	man/*.c tests/unit/*.c tests/e2e/*.c tests/faults/*.c tests/fuzz/*.c bench/*.c)
+	man/*.c tests/unit/*.c tests/e2e/*.c tests/attack/*.c tests/pgtalk/*.c \
+	tests/faults/*.c tests/fuzz/*.c bench/*.c)
 
 PROGRAMS := $(if $(wildcard pooler/main.c),$(B)/homelab-pooler) \
 	$(if $(wildcard archiver/main.c),$(B)/homelab-archiver $(B)/homelab-archiver-engine.so) \
@@ -122,14 +123,21 @@ $(B)/e2e/%: $(B)/tests/e2e/%.o $(B)/libpooler.a $(B)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_pooler) $(LIB_pq)
 
-# One of many files: the client that compares the pooler with PostgreSQL.
+# Of many files: the client that compares the pooler with PostgreSQL, and the
+# clients that a script drives.
 $(B)/e2e/differ: $(patsubst %.c,$(B)/%.o,$(wildcard tests/attack/*.c)) \
     $(B)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
 
+$(B)/e2e/pgtalk: $(patsubst %.c,$(B)/%.o,$(wildcard tests/pgtalk/*.c)) \
+    $(B)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_pq)
+
 E2E_BIN := $(patsubst tests/e2e/%.c,$(B)/e2e/%,$(wildcard tests/e2e/*.c)) \
-	$(if $(wildcard tests/attack/*.c),$(B)/e2e/differ)
+	$(if $(wildcard tests/attack/*.c),$(B)/e2e/differ) \
+	$(if $(wildcard tests/pgtalk/*.c),$(B)/e2e/pgtalk)
 
 # What makes things go wrong: system calls, an S3 server.
 FAULTS_BIN := $(B)/faults/sysfault $(B)/faults/s3fault

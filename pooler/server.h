@@ -173,8 +173,8 @@ void	server_release(struct server *);
 /* Its client vanished, whatever was under way. */
 void	server_abandon(struct server *, bool partial_message);
 
-/* Closes it; the reason goes to the log. A linked client is told it, too,
- * unless it heard the server's own words. */
+/* Closes it; the reason goes to the log (NULL: nothing does), and to a linked
+ * client unless it heard the server's own words. */
 void	server_close(struct server *, const char *reason);
 
 /* Sends bytes we made. 0 or a negative code. */
