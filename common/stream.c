@@ -9,6 +9,12 @@
 #include "common/err.h"
 #include "common/tls.h"
 
+/*
+ * So much may TLS itself answer to a peer that reads nothing. TLS 1.3 answers
+ * each key update that asks for one: a peer that only asks would fill memory.
+ */
+#define ANSWERED_MAX	(64 * 1024)
+
 static void on_poller(struct poller_conn *, enum poller_event, struct lent *,
     const char *, size_t);
 
@@ -75,6 +81,11 @@ send_ciphertext(void *arg, const void *bytes, size_t n)
 {
 	struct stream *s = arg;
 
+	if (s->decrypting) {
+		s->answered = stream_blocked(s) ? s->answered + (uint32_t)n : 0;
+		if (s->answered > ANSWERED_MAX)
+			return ERR_LIMIT;
+	}
 	return poller_send_copy(&s->conn, bytes, n);
 }
 
@@ -274,6 +285,7 @@ fill_plaintext(struct stream *s, struct lent *plain, struct err *e)
 {
 	int r = 0;
 
+	s->decrypting = true;
 	while (plain->used < LENT_SIZE) {
 		size_t got = 0;
 
@@ -283,6 +295,7 @@ fill_plaintext(struct stream *s, struct lent *plain, struct err *e)
 			break;
 		plain->used += (uint32_t)got;
 	}
+	s->decrypting = false;
 	return r;
 }
 
@@ -342,6 +355,12 @@ void
 stream_feed_tls(struct stream *s, struct lent *l, const char *bytes, size_t n)
 {
 	feed_tls(s, l, bytes, n);
+}
+
+struct tls_context *
+stream_tls_context(const struct stream *s)
+{
+	return s->tls != NULL ? tls_context_of(s->tls) : NULL;
 }
 
 bool

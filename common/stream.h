@@ -48,8 +48,11 @@ struct stream {
 	struct lent	*fed;		/* ciphertext not all decrypted yet */
 	struct err	*error;		/* NULL until something broke */
 	int		 fd;		/* -1 when closed */
+	uint32_t	 answered;	/* bytes that TLS sent of its own accord
+					 * to a peer that does not read */
 	bool		 opened;
 	bool		 tls_ready;
+	bool		 decrypting;
 };
 
 /*
@@ -71,9 +74,9 @@ int	stream_connect(struct stream *, struct poller *,
 
 /*
  * From here on the stream is TLS, as the server (accepting) or the client.
- * `host` is the name to verify and to announce, NULL for none. SE_TLS_READY
- * or SE_ERROR follows. Returns 0 or a negative code. The
- * context must outlive the stream.
+ * `host` is the name that it was connected by (tls_new() has its meaning),
+ * NULL when accepting. SE_TLS_READY or SE_ERROR follows. Returns 0 or a
+ * negative code. It holds a reference to the context.
  */
 int	stream_start_tls(struct stream *, struct tls_context *, bool accepting,
 	    const char *host) MUST_CHECK;
@@ -82,6 +85,10 @@ int	stream_start_tls(struct stream *, struct tls_context *, bool accepting,
  * (a client that starts TLS at once). Right after stream_start_tls(). */
 void	stream_feed_tls(struct stream *, struct lent *, const char *bytes,
 	    size_t n);
+
+/* The context of its TLS, for another connection to the same peer; NULL when
+ * plain. Borrowed. */
+struct tls_context *stream_tls_context(const struct stream *);
 
 /* The peer asked for the protocol "postgresql" (ALPN). */
 bool	stream_tls_has_alpn(const struct stream *);

@@ -282,6 +282,12 @@ tls_shutdown(struct tls *t)
 	return 0;
 }
 
+struct tls_context *
+tls_context_of(const struct tls *t)
+{
+	return t->context;
+}
+
 int
 tls_transport_eof(const struct tls *t)
 {

@@ -82,6 +82,8 @@ int	tls_context_new(const struct tls_settings *, struct tls_context **,
 /* A tls counts as a reference to its context; the last one frees. NULL is
  * fine. */
 void	tls_context_unref(struct tls_context *);
+/* One more reference, which is the caller's. Returns it. NULL is fine. */
+struct tls_context *tls_context_ref(struct tls_context *);
 
 /*
  * Takes n bytes of ciphertext to send, all or nothing. Returns 0, TLS_FULL
@@ -93,8 +95,8 @@ typedef int tls_out_fn(void *arg, const void *bytes, size_t n);
 
 /*
  * A connection. `host` (CONNECT only, else NULL) is the name or address that
- * TLS_VERIFY_FULL checks and, if a name, sends as SNI. Returns 0 or
- * ERR_NOMEM.
+ * TLS_VERIFY_FULL checks and, if a name, sends as SNI; whether it does is the
+ * context's business, so who has a name gives it. Returns 0 or ERR_NOMEM.
  */
 int	tls_new(struct tls_context *, const char *host, tls_out_fn *, void *arg,
 	    struct tls **) MUST_CHECK;
@@ -151,6 +153,9 @@ int	tls_shutdown(struct tls *);
  * say it, so after a Terminate, or between queries, that is no error.
  */
 int	tls_transport_eof(const struct tls *);
+
+/* Its context, for another connection on the same terms. Borrowed. */
+struct tls_context *tls_context_of(const struct tls *);
 
 /*
  * Queries, after the handshake.

@@ -358,7 +358,9 @@ out:
 struct tls_context *
 tls_context_ref(struct tls_context *context)
 {
-	atomic_fetch_add_explicit(&context->refs, 1, memory_order_relaxed);
+	if (context != NULL)
+		atomic_fetch_add_explicit(&context->refs, 1,
+		    memory_order_relaxed);
 	return context;
 }
 

@@ -26,9 +26,6 @@ struct tls_context {
 #define TLS_ALPN_LEN	11
 extern const unsigned char tls_alpn[TLS_ALPN_LEN + 1];
 
-/* One more reference, for a connection. */
-struct tls_context *tls_context_ref(struct tls_context *);
-
 /* The first reason in the queue: later ones only say who passed it on. Valid
  * until the thread's next call. */
 const char *tls_first_reason(void);

@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/random.h"
+#include "common/tls.h"
 #include "common/wire.h"
 #include "pooler/auth.h"
 #include "pooler/authcache.h"
@@ -32,7 +33,7 @@ struct server_login {
 	bool		 authenticated;
 	struct loop_work work;
 	int		 work_result;
-	bool		 tls_refused;
+	struct tls_context *tls;	/* with which it was asked for TLS */
 };
 
 static void
@@ -43,6 +44,7 @@ free_login(struct server_login *l)
 	auth_credentials_release(&l->creds);
 	buf_release_secret(&l->in);
 	buf_release(&l->parameters);
+	tls_context_unref(l->tls);
 	free(l);
 }
 
@@ -182,6 +184,8 @@ server_login_connected(struct server *s)
 		send_startup(s);
 		return;
 	}
+	/* A RELOAD may come before the answer does. */
+	s->login->tls = tls_context_ref(s->worker->shared->server_tls);
 	server_enter(s, SERVER_TLS_ASK);
 	wire_put_ssl_request(&b);
 	(void)send_login(s, &b);
@@ -191,8 +195,12 @@ static void
 tls_answer(struct server *s, const char *bytes, size_t n)
 {
 	const struct options *o = worker_options(s->worker);
-	const char *host = NULL;
 
+	/* Somebody may have put there what the server did not say. */
+	if (n > 1) {
+		server_close(s, "received unencrypted data after SSL response");
+		return;
+	}
 	if (bytes[0] == 'N') {
 		if (o->server_tls_sslmode >= SSLMODE_REQUIRE) {
 			fail(s, "08P01", "server login failed: server refused "
@@ -206,15 +214,9 @@ tls_answer(struct server *s, const char *bytes, size_t n)
 		server_close(s, "bad sslreq answer");
 		return;
 	}
-	if (n > 1) {
-		server_close(s, "received unencrypted data after SSL response");
-		return;
-	}
 	server_enter(s, SERVER_TLS);
-	if (o->server_tls_sslmode == SSLMODE_VERIFY_FULL)
-		host = s->target.host;
-	if (stream_start_tls(&s->stream, s->worker->shared->server_tls, false,
-	    host) != 0)
+	if (stream_start_tls(&s->stream, s->login->tls, false,
+	    s->target.host) != 0)
 		server_close(s, "sslreq processing failed");
 }
 
