@@ -449,6 +449,22 @@ server_logged_in(struct server *s)
 		server_offer(s);
 }
 
+/*
+ * What came behind it in the same piece belongs to the server's life between
+ * clients, as if it had come alone. The login is over then, and gone.
+ */
+static void
+on_ready_and_rest(struct server *s)
+{
+	struct buf rest = s->login->in;
+
+	buf_init(&s->login->in, LOGIN_MAX);
+	on_ready(s);
+	if (s->state != SERVER_CLOSED && buf_len(&rest) > 0)
+		server_feed(s, NULL, buf_bytes(&rest), buf_len(&rest));
+	buf_release_secret(&rest);
+}
+
 static void
 on_message(struct server *s, uint8_t type, const char *body, size_t n)
 {
@@ -466,7 +482,7 @@ on_message(struct server *s, uint8_t type, const char *body, size_t n)
 		on_error(s, body, n);
 		return;
 	case WIRE_BE_READY:
-		on_ready(s);
+		on_ready_and_rest(s);
 		return;
 	case WIRE_BE_NOTICE:
 	case WIRE_BE_NEGOTIATE:
