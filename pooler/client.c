@@ -583,13 +583,16 @@ on_stream(struct stream *stream, enum stream_event ev, struct lent *l,
 			stream_recv_stop(&c->server->stream);
 		/* What we answer ourselves must not pile up, either. */
 		if (c->state == CLIENT_ACTIVE || c->state == CLIENT_IDLE ||
-		    c->state == CLIENT_REFUSED)
+		    c->state == CLIENT_REFUSED || c->state == CLIENT_CONSOLE)
 			stream_recv_stop(&c->stream);
 		return;
 	case SE_DRAINED:
 		if (c->server != NULL)
 			stream_recv_start(&c->server->stream);
-		client_receive(c);
+		if (c->state == CLIENT_CONSOLE)
+			client_console_go_on(c);
+		else
+			client_receive(c);
 		return;
 	case SE_TLS_READY:
 		client_login_tls_ready(c);

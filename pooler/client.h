@@ -178,9 +178,11 @@ void	client_enter(struct client *, enum client_state);
  * called when a time-out was changed. */
 void	client_arm(struct client *);
 void	client_on_deadline(struct deadline *);
-/* client_console.c: bytes of a console client; Ctrl-C; it is closed while its
- * command runs; the ParameterStatus messages that it is welcomed with. */
+/* client_console.c: bytes of a console client; it has read what it was told;
+ * Ctrl-C; it is closed while its command runs; the ParameterStatus messages
+ * that it is welcomed with. */
 void	client_console_data(struct client *, const char *bytes, size_t n);
+void	client_console_go_on(struct client *);
 void	client_console_cancel(struct client *);
 void	client_console_gone(struct client *);
 void	client_console_welcome(struct buf *out);

@@ -42,8 +42,17 @@ answer(struct client *c, const struct buf *b, bool close)
 		client_close(c, "close req");
 		return;
 	}
+	client_console_go_on(c);
+}
+
+void
+client_console_go_on(struct client *c)
+{
+	/* What it has been told already it has to read first. */
+	if (stream_blocked(&c->stream))
+		return;
 	/* A driver may have sent its next command already. */
-	if (buf_len(c->console) > 0)
+	if (c->console != NULL && buf_len(c->console) > 0)
 		client_console_data(c, "", 0);
 	if (c->state == CLIENT_CONSOLE)
 		stream_recv_start(&c->stream);
