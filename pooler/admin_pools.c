@@ -109,6 +109,7 @@ count(struct worker *w, void *arg)
 			t->cl_waiting_cancel++;
 		else
 			t->cl_cancel++;
+		t->cl_waiting_cancel += (unsigned)list_count(&k->riders);
 	}
 }
 

@@ -27,7 +27,7 @@ static const unsigned client_moves[CLIENT_STATES_] = {
 	[CLIENT_WELCOME] = TO(IDLE) | TO(LINKING) | TO(ACTIVE),
 	[CLIENT_IDLE] = TO(WAITING) | TO(LINKING) | TO(ACTIVE),
 	[CLIENT_WAITING] = TO(LINKING) | TO(ACTIVE) | TO(REFUSED),
-	[CLIENT_LINKING] = TO(ACTIVE) | TO(WAITING) | TO(IDLE),
+	[CLIENT_LINKING] = TO(ACTIVE) | TO(WAITING) | TO(IDLE) | TO(REFUSED),
 	[CLIENT_ACTIVE] = TO(IDLE),
 	[CLIENT_REFUSED] = TO(IDLE),
 	[CLIENT_CONSOLE] = TO(COMMAND),
@@ -493,10 +493,9 @@ client_refuse(struct client *c)
 	    .message = "canceling statement due to user request" };
 	struct buf b = { 0 };
 
-	if (c->state != CLIENT_WAITING)
-		return;
-	/* Nothing was sent yet; the request is answered and passed over. */
-	pool_unwait(&c->pool->core, &c->waiter);
+	/* Nothing was sent yet; the request is answered and passed over. A
+	 * server that is tested for it goes on with that, for another one. */
+	leave_pool(c);
 	count_wait(c);
 	wire_put_error(&b, WIRE_BE_ERROR, &e);
 	client_send(c, &b);

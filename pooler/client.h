@@ -165,8 +165,8 @@ struct client *client_find_key(struct worker *, uint64_t key);
  */
 void	client_time_stood(struct client *, uint64_t since, uint64_t now);
 
-/* A cancel request found this client waiting for a server: its request is
- * answered with an error and passed over. */
+/* A cancel request found this client WAITING for a server, or LINKING: its
+ * request is answered with an error and passed over. */
 void	client_refuse(struct client *);
 
 /* Sends bytes we made; a failure closes the client later. */

@@ -121,11 +121,9 @@ cancel_by_key(struct worker *w, uint64_t key, int fd)
 		client_console_cancel(c);
 		break;
 	case CLIENT_WAITING:
+	case CLIENT_LINKING:
 		client_refuse(c);
 		break;
-	case CLIENT_LINKING:
-		cancel_server(c->server, fd);
-		return;
 	case CLIENT_ACTIVE:
 		/* Nothing in flight: the query ended before its cancel came. */
 		if (c->server == NULL || requests_empty(&c->server->requests))

@@ -31,20 +31,29 @@ free_cancel(struct loop_corpse *corpse)
 	slab_give(&k->worker->cancels_slab, k);
 }
 
+static void
+bury(struct cancel *k)
+{
+	close_requester(k->requester);
+	k->requester = -1;
+	k->corpse.fn = free_cancel;
+	loop_free_later(&k->worker->loop, &k->corpse);
+}
+
 void
 cancel_end(struct cancel *k)
 {
 	struct server *s = k->server;
 	struct worker *w = k->worker;
+	struct list_node *n;
 
 	stream_close(&k->stream);
-	close_requester(k->requester);
-	k->requester = -1;
 	k->server = NULL;
 	list_remove(&w->cancels, &k->node);
 	deadline_remove(&w->loop.deadlines, &k->deadline);
-	k->corpse.fn = free_cancel;
-	loop_free_later(&w->loop, &k->corpse);
+	while ((n = list_pop(&k->riders)) != NULL)
+		bury(container_of(n, struct cancel, node));
+	bury(k);
 	if (s != NULL)
 		server_cancel_over(s);
 }
@@ -72,8 +81,25 @@ cancel_forget_server(struct server *s)
 static bool
 runs_ours(const struct server *s)
 {
-	return s->state == SERVER_TESTED || (!requests_empty(&s->requests) &&
-	    requests_at(&s->requests, 0)->internal);
+	return !requests_empty(&s->requests) &&
+	    requests_at(&s->requests, 0)->internal;
+}
+
+/* Its request that has not been sent yet, or (sent) the one that has been. */
+static struct cancel *
+find(struct server *s, bool sent)
+{
+	struct list_node *n, *tmp;
+
+	if (s->cancels == 0)
+		return NULL;
+	LIST_FOREACH(n, tmp, &s->worker->cancels) {
+		struct cancel *k = container_of(n, struct cancel, node);
+
+		if (k->server == s && k->sent == sent)
+			return k;
+	}
+	return NULL;
 }
 
 static void
@@ -95,7 +121,7 @@ cancel_server(struct server *s, int fd)
 {
 	struct worker	     *w = s->worker;
 	const struct options *o = worker_options(w);
-	struct cancel	     *k = slab_take(&w->cancels_slab);
+	struct cancel	     *k = slab_take(&w->cancels_slab), *other;
 	uint64_t	      now = loop_now(&w->loop);
 
 	if (k == NULL) {
@@ -106,39 +132,39 @@ cancel_server(struct server *s, int fd)
 	k->requester = fd;
 	k->id = shared_next_id(w->shared);
 	k->deadline.fn = on_deadline;
+	list_init(&k->riders);
+	other = find(s, false);
+	if (other != NULL) {
+		list_append(&other->riders, &k->node);
+		return;
+	}
+	k->waiting = runs_ours(s) || find(s, true) != NULL;
 	k->server = s;
 	s->cancels++;
 	list_append(&w->cancels, &k->node);
 	if (o->cancel_wait_timeout > 0 && deadline_set(&w->loop.deadlines,
 	    &k->deadline, now + (uint64_t)o->cancel_wait_timeout) != 0)
 		cancel_end(k);
-	else if (runs_ours(s))
-		k->waiting = true;
-	else
+	else if (!k->waiting)
 		set_off(k);
 }
 
 void
 cancel_go_on(struct server *s)
 {
-	struct list_node *n, *tmp;
+	struct cancel *k = find(s, false);
 
-	if (s->cancels == 0 || runs_ours(s))
+	if (k == NULL || !k->waiting || runs_ours(s))
 		return;
-	LIST_FOREACH(n, tmp, &s->worker->cancels) {
-		struct cancel *k = container_of(n, struct cancel, node);
-
-		if (k->server != s || !k->waiting)
-			continue;
-		if (!requests_empty(&s->requests)) {
+	if (!requests_empty(&s->requests)) {
+		if (find(s, true) == NULL)
 			set_off(k);
-			continue;
-		}
-		/* Who calls goes on by itself: it is not told. */
-		k->server = NULL;
-		s->cancels--;
-		cancel_end(k);
+		return;
 	}
+	/* Who calls goes on by itself: it is not told. */
+	k->server = NULL;
+	s->cancels--;
+	cancel_end(k);
 }
 
 static void
@@ -179,6 +205,17 @@ on_connected(struct cancel *k)
 	buf_release(&b);
 }
 
+/* On the terms of the connection whose query is to be cancelled: they may have
+ * been changed since. */
+static bool
+start_tls(struct cancel *k)
+{
+	struct server *s = k->server;
+
+	return s != NULL && stream_start_tls(&k->stream,
+	    stream_tls_context(&s->stream), false, s->target.host) == 0;
+}
+
 static void
 on_stream(struct stream *stream, enum stream_event ev, struct lent *l UNUSED,
     const char *bytes, size_t n)
@@ -195,8 +232,7 @@ on_stream(struct stream *stream, enum stream_event ev, struct lent *l UNUSED,
 	case SE_DATA:
 		/* Only the answer to SSLRequest is expected. */
 		if (!k->tls || k->sent || n != 1 || bytes[0] != 'S' ||
-		    stream_start_tls(&k->stream,
-		    k->worker->shared->server_tls, false, NULL) != 0)
+		    !start_tls(k))
 			cancel_end(k);
 		return;
 	case SE_DEAF:
@@ -217,5 +253,8 @@ on_deadline(struct deadline *d)
 	struct cancel *k = container_of(d, struct cancel, deadline);
 
 	log_info("closing because: cancel_wait_timeout");
+	/* It may be delivered yet, whoever has the server then. */
+	if (k->sent && k->server != NULL)
+		k->server->close_needed = true;
 	cancel_end(k);
 }

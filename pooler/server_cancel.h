@@ -5,9 +5,12 @@
  * PostgreSQL takes a cancel request on a connection of its own. While one is
  * under way its server is counted (server.cancels) and not given to the next
  * client: a late cancel must never hit somebody else's query. PostgreSQL
- * has sent its signal when it closes that connection.
- * Nor must it hit a query of ours that goes ahead of the client's (parameters,
- * a check): until that is answered the request waits, unconnected.
+ * has sent its signal when it closes that connection; if it does not within
+ * cancel_wait_timeout the server is not used any more.
+ * Nor must it hit a query of ours that goes ahead of the client's (its
+ * parameters): until that is answered the request waits, unconnected.
+ * However many ask, one connection carries their requests at a time: those who
+ * come before it has been sent ride along, who come later wait for its end.
  * A request from outside keeps its socket open until all is over, as
  * PostgreSQL itself does: clients wait for that. Contract, section 11.
  */
@@ -31,19 +34,21 @@ struct cancel {
 	struct loop_corpse corpse;
 	struct worker	*worker;
 	struct server	*server;	/* NULL: it was closed meanwhile */
+	struct list	 riders;	/* that this one does for, too */
 	uint64_t	 id;
 	int		 requester;	/* a client's socket, or -1 */
 	bool		 tls;		/* SSLRequest first */
 	bool		 sent;
-	bool		 waiting;	/* for a query of ours to end */
+	bool		 waiting;	/* for a query of ours, or another
+					 * request, to end */
 };
 
 /* Cancels what the server runs. `fd` is the socket that the request came in
  * on, which is closed when all is over; -1 for none. */
 void	cancel_server(struct server *, int fd);
 
-/* A query of ours has ended, or a client's may have begun: requests that
- * waited set off, or end if there is nothing to cancel any more. */
+/* A query of ours has ended, or another request: what waited sets off, or
+ * ends if there is nothing to cancel any more. */
 void	cancel_go_on(struct server *);
 
 /* The server is closed: its cancels go on without it. */

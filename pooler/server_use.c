@@ -129,9 +129,6 @@ link_client(struct server *s)
 	s->mode = s->pool->mode;
 	s->request_time = loop_wall_clock();
 	client_take_server(c, s);
-	/* Its query may have been cancelled while the server was tested. */
-	if (s->client == c && s->state == SERVER_ACTIVE)
-		cancel_go_on(s);
 }
 
 /* The client waits while a query of ours runs on the server. */
@@ -381,6 +378,8 @@ server_cancel_over(struct server *s)
 {
 	assert(s->cancels > 0);
 	s->cancels--;
+	/* Requests that waited for this one may end at once. */
+	cancel_go_on(s);
 	if (s->cancels > 0)
 		return;
 	if (s->state == SERVER_CANCELLED)
