@@ -200,7 +200,6 @@ auth_pool(struct client *c, const struct config_db *conf, const char *auth_user)
 	struct database	     *db;
 	struct user	     *u;
 	struct dbpool	     *pool;
-	const struct authfile_secret *s;
 	char		      text[256];
 
 	name = first_of(conf != NULL ? conf->opt.auth_dbname : NULL,
@@ -226,12 +225,7 @@ auth_pool(struct client *c, const struct config_db *conf, const char *auth_user)
 		client_fail(c, "no memory for authentication pool");
 		return NULL;
 	}
-	s = config_find_secret(p->config, auth_user);
-	pthread_mutex_lock(&pool->lock);
-	if (!pool->have_creds && s != NULL)
-		pool->have_creds =
-		    auth_credentials_set(&pool->creds, s->secret) == 0;
-	pthread_mutex_unlock(&pool->lock);
+	dbpool_follow_secret(pool, p->config);
 	return pool;
 }
 

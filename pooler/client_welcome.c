@@ -126,23 +126,13 @@ static void
 give_credentials(struct client *c, bool forced)
 {
 	struct dbpool *p = c->pool;
-	const struct config *conf = c->worker->shared->config;
-	const struct authfile_secret *s;
-	const char *secret = NULL;
 
+	dbpool_follow_secret(p, c->worker->shared->config);
+	if (forced || !c->login->auth_begun)
+		return;
 	pthread_mutex_lock(&p->lock);
-	if (forced) {
-		s = config_find_secret(conf, p->user->name);
-		if (p->db->conf->opt.password != NULL)
-			secret = p->db->conf->opt.password;
-		else if (s != NULL)
-			secret = s->secret;
-		p->have_creds = secret != NULL &&
-		    auth_credentials_set(&p->creds, secret) == 0;
-	} else if (c->login->auth_begun &&
-	    client_auth_take_credentials(&c->login->auth, &p->creds) == 0) {
+	if (client_auth_take_credentials(&c->login->auth, &p->creds) == 0)
 		p->have_creds = true;
-	}
 	pthread_mutex_unlock(&p->lock);
 }
 

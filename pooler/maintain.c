@@ -132,22 +132,13 @@ look_after_pools(struct control *p, bool tick)
 static void
 make_forced_pool(struct control *p, struct database *db, const char *name)
 {
-	const struct authfile_secret *s = config_find_secret(p->shared.config,
-	    name);
-	const char    *secret = db->conf->opt.password;
 	struct user   *u = registry_user(&p->shared.registry, name);
 	struct dbpool *pool = u == NULL ? NULL :
 	    registry_pool(&p->shared.registry, db, u);
 
 	if (pool == NULL)
 		return;
-	if (secret == NULL && s != NULL)
-		secret = s->secret;
-	pthread_mutex_lock(&pool->lock);
-	if (!pool->have_creds && secret != NULL)
-		pool->have_creds =
-		    auth_credentials_set(&pool->creds, secret) == 0;
-	pthread_mutex_unlock(&pool->lock);
+	dbpool_follow_secret(pool, p->shared.config);
 	dbpool_unref(pool);
 }
 

@@ -199,6 +199,46 @@ make_pool(struct registry *r, struct database *db, struct user *u)
 	return p;
 }
 
+static const char *
+configured_secret(const struct dbpool *p, const struct config *c, bool *forced)
+{
+	const struct config_db *db = p->db->conf;
+	const struct authfile_secret *s = config_find_secret(c, p->user->name);
+
+	*forced = db != NULL && db->opt.user != NULL &&
+	    strcmp(db->opt.user, p->user->name) == 0;
+	if (*forced && db->opt.password != NULL)
+		return db->opt.password;
+	return s != NULL ? s->secret : NULL;
+}
+
+void
+dbpool_follow_secret(struct dbpool *p, const struct config *c)
+{
+	bool	forced;
+	const char *secret = configured_secret(p, c, &forced);
+	struct digest d;
+
+	pthread_mutex_lock(&p->lock);
+	if (secret == NULL) {
+		p->has_said = false;
+		/* Who logged in by another way may have left his own. */
+		if (forced)
+			p->have_creds = false;
+	} else {
+		digest_of_seeded(0, secret, strlen(secret), &d);
+		/* A SCRAM secret without a client's proof opens nothing: what
+		 * there is may still do. */
+		if ((!p->has_said || !digest_equal(&p->said, &d)) &&
+		    (!p->have_creds || auth_kind_of(secret) != AUTH_KIND_SCRAM))
+			p->have_creds =
+			    auth_credentials_set(&p->creds, secret) == 0;
+		p->said = d;
+		p->has_said = p->have_creds;
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* ---- the interface ---- */
 
 int
@@ -329,6 +369,7 @@ registry_apply(struct registry *r, const struct config *c, struct err *e)
 
 		if (p->db->conf != NULL || p->db->admin)
 			settle_pool(r, p);
+		dbpool_follow_secret(p, c);
 		pool_forget_failure(&p->core);
 	}
 	if (old != NULL)

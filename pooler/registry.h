@@ -19,6 +19,7 @@
 
 #include "common/base.h"
 #include "common/buf.h"
+#include "common/digest.h"
 #include "common/hash.h"
 #include "common/list.h"
 #include "pooler/auth.h"
@@ -94,6 +95,9 @@ struct dbpool {
 	struct welcome	 welcome;
 	struct auth_credentials creds;	/* to log in to the server with */
 	bool		 have_creds;
+	bool		 has_said;
+	struct digest	 said;		/* has_said: of the secret that the
+					 * configuration had for it last */
 };
 
 struct registry {
@@ -146,6 +150,13 @@ struct user *registry_find_user(struct registry *, const char *name);
 struct dbpool *registry_pool(struct registry *, struct database *,
 	    struct user *) MUST_CHECK;
 void	dbpool_ref(struct dbpool *);
+/*
+ * Takes the secret that the configuration has for the pool's servers, if it is
+ * another one than the last time. Between two such changes a client's login
+ * may have put something better there. registry_apply() does it for all
+ * pools: a password that was changed holds for clients that are logged in.
+ */
+void	dbpool_follow_secret(struct dbpool *, const struct config *);
 void	dbpool_unref(struct dbpool *);
 
 /*

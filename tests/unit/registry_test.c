@@ -136,6 +136,50 @@ START_TEST(a_reload_changes_what_is_there)
 }
 END_TEST
 
+static const char *
+secret_of(struct dbpool *p)
+{
+	return p->have_creds ? buf_cstr(&p->creds.text) : "none";
+}
+
+/* Clients that stay logged in get servers by the new password. */
+START_TEST(a_password_is_followed)
+{
+	struct config *c = must_load("[databases]\na =\n"
+	    "f = user=bob password=one\n[pgbouncer]\n");
+	struct config *n = must_load("[databases]\na =\n"
+	    "f = user=bob password=two\n[pgbouncer]\n");
+	struct config *none = must_load("[databases]\na =\n"
+	    "f = user=bob\n[pgbouncer]\n");
+	struct dbpool *a, *f;
+
+	begin(c);
+	a = pool_of("a", "ann");
+	f = pool_of("f", "bob");
+	dbpool_follow_secret(a, c);
+	dbpool_follow_secret(f, c);
+	ck_assert_str_eq(secret_of(a), "none");
+	ck_assert_str_eq(secret_of(f), "one");
+	/* What a client's login has brought stays, until it is changed. */
+	ck_assert_int_eq(auth_credentials_set(&a->creds, "typed"), 0);
+	a->have_creds = true;
+	ck_assert_int_eq(auth_credentials_set(&f->creds, "typed"), 0);
+	dbpool_follow_secret(f, c);
+	ck_assert_str_eq(secret_of(f), "typed");
+	ck_assert_int_eq(registry_apply(&reg, n, &err), 0);
+	ck_assert_str_eq(secret_of(a), "typed");
+	ck_assert_str_eq(secret_of(f), "two");
+	ck_assert_int_eq(registry_apply(&reg, none, &err), 0);
+	ck_assert_str_eq(secret_of(f), "none");
+	dbpool_unref(a);
+	dbpool_unref(f);
+	end();
+	config_free(c);
+	config_free(n);
+	config_free(none);
+}
+END_TEST
+
 START_TEST(a_removed_database_comes_back)
 {
 	struct config *c = must_load("[databases]\na =\n[pgbouncer]\n");
@@ -194,5 +238,6 @@ END_TEST
 
 UNIT_MAIN("registry", what_is_configured_is_there, the_star_makes_databases,
     one_pool_for_a_pair_with_its_settings, a_reload_changes_what_is_there,
-    a_removed_database_comes_back, totals_never_run_backwards,
+    a_password_is_followed, a_removed_database_comes_back,
+    totals_never_run_backwards,
     pools_made_during_a_pause_are_held)
