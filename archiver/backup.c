@@ -658,6 +658,8 @@ backup_run(const struct catalog *c, size_t n,
 	struct backup	b = { .c = c, .n = n, .req = req, .result = result,
 	    .await = { .server = &b.server, .timeout = req->archive_timeout,
 	    .cancelled = req->cancelled, .arg = req->arg } };
+	struct pgquery_limits limits = { req->db_timeout, req->cancelled,
+	    req->arg };
 	struct pgquery	*q = NULL;
 	int		rc;
 
@@ -667,11 +669,9 @@ backup_run(const struct catalog *c, size_t n,
 	pthread_cond_init(&b.wake, NULL);
 	manifest_init(&b.m);
 	pack_set_init(&b.packs, put_pack, &b);
-	rc = pgquery_connect(&q, &req->server,
-	    MIN(req->db_timeout, PGSERVER_LOGIN_US), e);
+	rc = pgserver_connect(&q, &req->server, &limits, e);
 	if (rc != 0)
 		goto out;
-	pgquery_set_limits(q, req->db_timeout, req->cancelled, req->arg);
 	rc = pgserver_init(&b.server, q, e);
 	if (rc == 0)
 		rc = run(&b, result, e);

@@ -40,17 +40,17 @@ check_run(const struct catalog *c, size_t n, const struct check_request *req,
 {
 	struct await	 a = { .timeout = req->archive_timeout,
 	    .cancelled = req->cancelled, .arg = req->arg };
+	struct pgquery_limits limits = { req->db_timeout, req->cancelled,
+	    req->arg };
 	struct pgquery	*q;
 	struct pgserver	 s;
 	size_t		 i;
 	int		 rc;
 
 	memset(result, 0, sizeof(*result));
-	rc = pgquery_connect(&q, &req->server,
-	    MIN(req->db_timeout, PGSERVER_LOGIN_US), e);
+	rc = pgserver_connect(&q, &req->server, &limits, e);
 	if (rc != 0)
 		return rc;
-	pgquery_set_limits(q, req->db_timeout, req->cancelled, req->arg);
 	rc = pgserver_init(&s, q, e);
 	if (rc == 0)
 		rc = check_server(c, n, &s, req->pgdata, e);

@@ -13,6 +13,8 @@
 #include "common/err.h"
 #include "common/pgquery.h"
 
+#define LOGIN_US	INT64_C(60000000)
+
 /* Microseconds since 1970, from the server's clock: its WAL has that one. */
 #define SQL_NOW	"(extract(epoch from clock_timestamp()) * 1000000)::bigint"
 
@@ -34,6 +36,20 @@ copy_text(const struct pgquery_result *r, int column, char *out, size_t size)
 	const char	*s = pgquery_text(r, 0, column);
 
 	snprintf(out, size, "%s", s == NULL ? "" : s);
+}
+
+int
+pgserver_connect(struct pgquery **out, const struct pgquery_target *t,
+    const struct pgquery_limits *l, struct err *e)
+{
+	struct pgquery_limits login = *l;
+	int		rc;
+
+	login.timeout_us = MIN(l->timeout_us, LOGIN_US);
+	rc = pgquery_connect(out, t, &login, e);
+	if (rc == 0)
+		pgquery_set_limits(*out, l);
+	return rc;
 }
 
 int

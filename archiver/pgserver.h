@@ -17,12 +17,8 @@
 struct err;
 struct manifest;
 struct pgquery;
-
-/*
- * How long to wait at most for a server to take a connection: as long as it
- * waits itself (authentication_timeout).
- */
-#define PGSERVER_LOGIN_US	INT64_C(60000000)
+struct pgquery_limits;
+struct pgquery_target;
 
 struct pgserver {
 	struct pgquery	*q;
@@ -36,6 +32,14 @@ struct pgserver {
 	char		 archive_command[1024];
 	char		 archive_library[256];
 };
+
+/*
+ * A session within these limits; the login takes at most as long as a server
+ * waits for one itself (authentication_timeout). The caller owns *out until
+ * pgquery_close(). Errors are pgquery_connect()'s.
+ */
+int	pgserver_connect(struct pgquery **out, const struct pgquery_target *t,
+	    const struct pgquery_limits *l, struct err *e) MUST_CHECK;
 
 /*
  * Asks for the facts above. The session stays the caller's. ERR_DB_QUERY,

@@ -4,6 +4,8 @@
 
 #include <libpq-fe.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,6 +16,9 @@
 /* How often a waiting query asks whether it was cancelled. */
 #define TICK_MS	100
 
+/* How long to wait for a server to hear that a query is given up. */
+#define CANCEL_S	3
+
 /* What makes a session predictable, whatever the server's configuration. */
 #define SESSION_OPTIONS \
 	"-c search_path=pg_catalog -c statement_timeout=0 -c lock_timeout=0" \
@@ -23,9 +28,7 @@
 struct pgquery {
 	PGconn		*conn;
 	bool		 console;
-	int64_t		 timeout_us;
-	bool		(*cancelled)(void *arg);
-	void		*cancelled_arg;
+	struct pgquery_limits limits;
 };
 
 /* PGresult under a name that does not need libpq's header. */
@@ -42,11 +45,12 @@ now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* 0 is "never", so a deadline that happens to be 0 becomes 1. */
+/* Of a call that begins now; 0: none. */
 static int64_t
-deadline_of(int64_t timeout_us)
+deadline_of(const struct pgquery_limits *l)
 {
-	return timeout_us == PGQUERY_NO_TIMEOUT ? 0 : now_us() + timeout_us;
+	return l->timeout_us == PGQUERY_NO_TIMEOUT ? 0 :
+	    now_us() + l->timeout_us;
 }
 
 /* libpq's messages end in newlines and may have several lines. */
@@ -78,7 +82,7 @@ wait_socket(const struct pgquery *q, short events, int64_t deadline)
 	int64_t		left;
 	int		ms = TICK_MS;
 
-	if (q->cancelled != NULL && q->cancelled(q->cancelled_arg))
+	if (q->limits.cancelled != NULL && q->limits.cancelled(q->limits.arg))
 		return ERR_CANCELLED;
 	if (deadline != 0) {
 		left = deadline - now_us();
@@ -108,11 +112,23 @@ connect_error(struct pgquery *q, struct err *e)
 	    peer_name(q), text[0] == '\0' ? "no reason given" : text);
 }
 
+/* Nobody has to be told: the server sees the connection end. */
 static int
-finish_connect(struct pgquery *q, int64_t timeout_us, struct err *e)
+abandon_connect(const struct pgquery *q, int code, struct err *e)
 {
 	char	shown[TEXT_NUMBER_MAX];
-	int64_t	deadline = deadline_of(timeout_us);
+
+	if (code == ERR_CANCELLED)
+		return err_set(e, code, "connection to %s cancelled",
+		    peer_name(q));
+	return err_set(e, code, "%s did not answer the connection within %s",
+	    peer_name(q), text_print_time_short(q->limits.timeout_us, shown));
+}
+
+static int
+finish_connect(struct pgquery *q, struct err *e)
+{
+	int64_t	deadline = deadline_of(&q->limits);
 	short	events = POLLOUT;
 	int	rc;
 
@@ -120,12 +136,8 @@ finish_connect(struct pgquery *q, int64_t timeout_us, struct err *e)
 		if (PQstatus(q->conn) == CONNECTION_BAD)
 			return connect_error(q, e);
 		rc = wait_socket(q, events, deadline);
-		if (rc != 0) {
-			return err_set(e, rc,
-			    "%s did not answer the connection within %s",
-			    peer_name(q), text_print_time_short(timeout_us,
-			    shown));
-		}
+		if (rc != 0)
+			return abandon_connect(q, rc, e);
 		switch (PQconnectPoll(q->conn)) {
 		case PGRES_POLLING_OK:
 			return 0;
@@ -144,7 +156,7 @@ finish_connect(struct pgquery *q, int64_t timeout_us, struct err *e)
 
 int
 pgquery_connect(struct pgquery **out, const struct pgquery_target *t,
-    int64_t timeout_us, struct err *e)
+    const struct pgquery_limits *l, struct err *e)
 {
 	char		port[16];
 	const char	*keys[16], *values[16];
@@ -175,12 +187,13 @@ pgquery_connect(struct pgquery **out, const struct pgquery_target *t,
 	if (q == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	q->console = t->console;
+	q->limits = *l;
 	q->conn = PQconnectStartParams(keys, values, 1);
 	if (q->conn == NULL) {
 		free(q);
 		return err_set(e, ERR_NOMEM, "out of memory");
 	}
-	rc = finish_connect(q, timeout_us, e);
+	rc = finish_connect(q, e);
 	if (rc != 0) {
 		pgquery_close(q);
 		return rc;
@@ -199,29 +212,124 @@ pgquery_close(struct pgquery *q)
 }
 
 void
-pgquery_set_limits(struct pgquery *q, int64_t timeout_us,
-    bool (*cancelled)(void *), void *arg)
+pgquery_set_limits(struct pgquery *q, const struct pgquery_limits *l)
 {
-	q->timeout_us = timeout_us;
-	q->cancelled = cancelled;
-	q->cancelled_arg = arg;
+	q->limits = *l;
 }
 
-/* Lets the server know, too: it would work on for nothing. */
+/* ---- a query that is given up ---- */
+
+/*
+ * A word to the server, on a connection of its own. PQcancel() waits until the
+ * server has closed that, and one that hangs never does: so a thread says it,
+ * and is left behind when it takes too long. Whoever is the last frees this.
+ */
+struct notice {
+	PGcancel	*cancel;
+	pthread_mutex_t	 lock;
+	pthread_cond_t	 wake;
+	bool		 said, left;
+};
+
+static void
+notice_free(struct notice *n)
+{
+	PQfreeCancel(n->cancel);
+	pthread_cond_destroy(&n->wake);
+	pthread_mutex_destroy(&n->lock);
+	free(n);
+}
+
+static void *
+notice_say(void *arg)
+{
+	struct notice	*n = arg;
+	char		 text[256];
+	bool		 left;
+
+	(void)PQcancel(n->cancel, text, sizeof(text));
+	pthread_mutex_lock(&n->lock);
+	n->said = true;
+	left = n->left;
+	pthread_cond_signal(&n->wake);
+	pthread_mutex_unlock(&n->lock);
+	if (left)
+		notice_free(n);
+	return NULL;
+}
+
+/* A detached thread; signals are for the others. */
+static bool
+notice_start(struct notice *n)
+{
+	pthread_attr_t	attr;
+	pthread_t	thread;
+	sigset_t	all, old;
+	int		r;
+
+	pthread_attr_init(&attr);
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&thread, &attr, notice_say, n);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return r == 0;
+}
+
+static struct notice *
+notice_new(PGconn *conn)
+{
+	struct notice	*n = calloc(1, sizeof(*n));
+	pthread_condattr_t attr;
+
+	if (n == NULL)
+		return NULL;
+	pthread_mutex_init(&n->lock, NULL);
+	pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&n->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	n->cancel = PQgetCancel(conn);
+	return n;
+}
+
+/* Lets the server know: it would work on for nothing. */
+static void
+tell_server(struct pgquery *q)
+{
+	struct notice	*n = notice_new(q->conn);
+	struct timespec	 due;
+	bool		 left;
+	int		 r = 0;
+
+	if (n == NULL)
+		return;
+	if (n->cancel == NULL || !notice_start(n)) {
+		notice_free(n);
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &due);
+	due.tv_sec += CANCEL_S;
+	pthread_mutex_lock(&n->lock);
+	while (!n->said && r == 0)
+		r = pthread_cond_timedwait(&n->wake, &n->lock, &due);
+	left = n->left = !n->said;
+	pthread_mutex_unlock(&n->lock);
+	if (!left)
+		notice_free(n);
+}
+
 static int
 abandon(struct pgquery *q, int code, struct err *e)
 {
-	char		text[256], shown[TEXT_NUMBER_MAX];
-	PGcancel	*c = PQgetCancel(q->conn);
+	char	shown[TEXT_NUMBER_MAX];
 
-	if (c != NULL) {
-		(void)PQcancel(c, text, sizeof(text));
-		PQfreeCancel(c);
-	}
+	tell_server(q);
 	if (code == ERR_CANCELLED)
 		return err_set(e, code, "query cancelled");
 	return err_set(e, code, "query took longer than %s",
-	    text_print_time_short(q->timeout_us, shown));
+	    text_print_time_short(q->limits.timeout_us, shown));
 }
 
 static int
@@ -264,7 +372,7 @@ query_error(struct pgquery *q, const PGresult *res, struct err *e)
 static int
 collect(struct pgquery *q, PGresult **out, struct err *e)
 {
-	int64_t		deadline = deadline_of(q->timeout_us);
+	int64_t		deadline = deadline_of(&q->limits);
 	PGresult	*last = NULL, *res;
 	short		events;
 	int		rc, unsent;

@@ -3,16 +3,17 @@
  * pgquery - SQL for control: the archiver's and homelabctl's questions.
  *
  * A thin, blocking layer over libpq in which every call has a deadline and
- * can be cancelled from another thread. One connection, one query at a time.
- * Not for the data path of the pooler, and not for large results.
+ * can be given up, whether or not the server still answers (only the look-up
+ * of a host's name is libpq's own, and has neither). One connection, one query
+ * at a time. Not for the data path of the pooler, and not for large results.
  *
  * Sessions are made predictable at connect: search_path is pg_catalog only,
  * no statement, lock or idle timeout of the server's configuration applies
  * (a backup keeps its session open for hours), times print in ISO and UTC,
  * and TCP keepalives are on.
  *
- * Calling sequence: pgquery_connect(), pgquery_set_limits() as needed,
- * pgquery_run() any number of times, each result to pgquery_result_free(),
+ * Calling sequence: pgquery_connect(), pgquery_set_limits() where they
+ * change, pgquery_run() any number of times, each result to pgquery_result_free(),
  * pgquery_close(). Results outlive the connection. A connection belongs to
  * one thread at a time.
  *
@@ -45,24 +46,32 @@ struct pgquery_target {
 #define PGQUERY_NO_TIMEOUT	INT64_C(0)
 
 /*
- * Connects within timeout_us microseconds (PGQUERY_NO_TIMEOUT: as long as it
- * takes). The caller owns *out until pgquery_close(). ERR_DB_CONNECT with
- * libpq's text, ERR_TIMEOUT, ERR_NOMEM.
+ * How long a call may take (PGQUERY_NO_TIMEOUT: as long as it takes), and a
+ * function that is asked every tenth of a second whether to give up.
+ */
+struct pgquery_limits {
+	int64_t		 timeout_us;
+	bool		(*cancelled)(void *arg);	/* may be NULL */
+	void		*arg;
+};
+
+/*
+ * Connects within the limits, which are those of the queries that follow,
+ * too. The caller owns *out until pgquery_close(). ERR_DB_CONNECT with
+ * libpq's text, ERR_TIMEOUT, ERR_CANCELLED, ERR_NOMEM.
  */
 int	pgquery_connect(struct pgquery **out, const struct pgquery_target *t,
-	    int64_t timeout_us, struct err *e) MUST_CHECK;
+	    const struct pgquery_limits *l, struct err *e) MUST_CHECK;
 
 /* Ends the session. NULL is fine. */
 void	pgquery_close(struct pgquery *q);
 
 /*
- * Limits of the queries that follow: how long each may take, and a function
- * that is asked every tenth of a second whether to give up (NULL: never).
- * A query that runs out is cancelled at the server and the connection must
- * not be used again.
+ * Other limits for the queries that follow. The server is told of a query that
+ * runs out, and is given a few seconds to hear it; the connection must not be
+ * used again.
  */
-void	pgquery_set_limits(struct pgquery *q, int64_t timeout_us,
-	    bool (*cancelled)(void *arg), void *arg);
+void	pgquery_set_limits(struct pgquery *q, const struct pgquery_limits *l);
 
 /*
  * Runs one statement with n text parameters ($1..; NULL is SQL's null).

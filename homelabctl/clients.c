@@ -32,19 +32,19 @@ drop(struct clients *c)
 	c->console = NULL;
 }
 
-/* There is a session, a new one if the old one is known to have ended. */
+/*
+ * There is a session with these limits, a new one if the old one is known to
+ * have ended.
+ */
 static int
-reach(struct clients *c, struct err *e)
+reach(struct clients *c, const struct pgquery_limits *l, struct err *e)
 {
-	int	rc;
-
-	if (c->console != NULL && pgquery_alive(c->console))
+	if (c->console != NULL && pgquery_alive(c->console)) {
+		pgquery_set_limits(c->console, l);
 		return 0;
+	}
 	drop(c);
-	rc = connect_pooler(c->cli, &c->console, e);
-	if (rc == 0)
-		pgquery_set_limits(c->console, ANSWER_US, is_stopped, c);
-	return rc;
+	return connect_pooler(c->cli, &c->console, l, e);
 }
 
 /* A session that failed, other than by refusing, is not used again. */
@@ -62,13 +62,14 @@ run(struct clients *c, const char *sql, struct err *e)
 static int
 command(struct clients *c, const char *sql, struct err *e)
 {
+	struct pgquery_limits l = { ANSWER_US, is_stopped, c };
 	bool	fresh = c->console == NULL;
-	int	rc = reach(c, e);
+	int	rc = reach(c, &l, e);
 
 	if (rc == 0)
 		rc = run(c, sql, e);
 	if (rc != 0 && rc != ERR_TIMEOUT && c->console == NULL && !fresh) {
-		rc = reach(c, e);
+		rc = reach(c, &l, e);
 		if (rc == 0)
 			rc = run(c, sql, e);
 	}
@@ -165,8 +166,10 @@ int
 clients_hold(struct clients *c, struct err *e)
 {
 	int64_t	deadline = c->cli->opt.hold_deadline;
+	struct pgquery_limits l = { deadline + 30 * TEXT_USEC_PER_SEC,
+	    interrupt_came, NULL };
 	char	text[64];
-	int	rc = reach(c, e);
+	int	rc = reach(c, &l, e);
 
 	if (rc != 0)
 		return rc;
@@ -174,15 +177,10 @@ clients_hold(struct clients *c, struct err *e)
 	    text_print_time(deadline, text));
 	snprintf(text, sizeof(text), "HOLD %lld",
 	    (long long)(deadline / TEXT_USEC_PER_SEC));
-	pgquery_set_limits(c->console, deadline + 30 * TEXT_USEC_PER_SEC,
-	    interrupt_came, NULL);
 	/* Held from the command on, whether or not it is answered. */
 	c->held = true;
 	rc = run(c, text, e);
-	if (rc != 0)
-		return rc;
-	pgquery_set_limits(c->console, ANSWER_US, is_stopped, c);
-	return start_keeper(c, e);
+	return rc != 0 ? rc : start_keeper(c, e);
 }
 
 /* What SHOW STATE says; true also if it says nothing. */

@@ -16,6 +16,8 @@
 #define CONNECT_US	(10 * TEXT_USEC_PER_SEC)
 #define QUERY_US	(30 * TEXT_USEC_PER_SEC)
 
+static const struct pgquery_limits usual = { QUERY_US, interrupt_came, NULL };
+
 static bool
 switches_user(const char *user)
 {
@@ -51,19 +53,20 @@ static pthread_mutex_t euid_lock = PTHREAD_MUTEX_INITIALIZER;
  */
 static int
 connect_as(const char *user, struct pgquery **out,
-    const struct pgquery_target *t, struct err *e)
+    const struct pgquery_target *t, const struct pgquery_limits *l,
+    struct err *e)
 {
 	struct passwd *pw;
 	int	rc;
 
 	if (!switches_user(user))
-		return pgquery_connect(out, t, CONNECT_US, e);
+		return pgquery_connect(out, t, l, e);
 	rc = find_user(user, &pw, e);
 	if (rc != 0)
 		return rc;
 	if (seteuid(pw->pw_uid) != 0)
 		return err_sys(e, errno, "cannot become %s", user);
-	rc = pgquery_connect(out, t, CONNECT_US, e);
+	rc = pgquery_connect(out, t, l, e);
 	if (seteuid(0) != 0) {
 		if (rc == 0)
 			pgquery_close(*out);
@@ -74,14 +77,19 @@ connect_as(const char *user, struct pgquery **out,
 
 static int
 connect_to(const char *user, struct pgquery **out,
-    const struct pgquery_target *t, struct err *e)
+    const struct pgquery_target *t, const struct pgquery_limits *l,
+    struct err *e)
 {
+	struct pgquery_limits login = *l;
 	int	rc;
 
+	login.timeout_us = MIN(l->timeout_us, CONNECT_US);
 	pthread_mutex_lock(&euid_lock);
-	rc = user == NULL ? pgquery_connect(out, t, CONNECT_US, e) :
-	    connect_as(user, out, t, e);
+	rc = user == NULL ? pgquery_connect(out, t, &login, e) :
+	    connect_as(user, out, t, &login, e);
 	pthread_mutex_unlock(&euid_lock);
+	if (rc == 0)
+		pgquery_set_limits(*out, l);
 	return rc;
 }
 
@@ -95,19 +103,17 @@ connect_server(const struct cli *cli, struct pgquery **out, struct err *e)
 		.database = cli->opt.postgres_database,
 		.application = "homelabctl", .encoding = "UTF8",
 	};
-	int	rc = connect_to(cli->opt.system_user, out, &t, e);
+	int	rc = connect_to(cli->opt.system_user, out, &t, &usual, e);
 
-	if (rc == 0)
-		pgquery_set_limits(*out, QUERY_US,
-		    interrupt_came, NULL);
-	else if (e->hint[0] == '\0')
+	if (rc != 0 && e->hint[0] == '\0')
 		err_hint(e, "is it running, and are postgres_socket_dir, "
 		    "postgres_port and postgres_user in homelabctl.ini right?");
 	return rc;
 }
 
 int
-connect_pooler(const struct cli *cli, struct pgquery **out, struct err *e)
+connect_pooler(const struct cli *cli, struct pgquery **out,
+    const struct pgquery_limits *l, struct err *e)
 {
 	struct pgquery_target t = {
 		.host = cli->opt.pooler_socket_dir,
@@ -115,14 +121,9 @@ connect_pooler(const struct cli *cli, struct pgquery **out, struct err *e)
 		.user = "pgbouncer", .database = "pgbouncer",
 		.application = "homelabctl", .console = true,
 	};
-	int	rc = connect_to(NULL, out, &t, e);
+	int	rc = connect_to(NULL, out, &t, l != NULL ? l : &usual, e);
 
-	if (rc == 0) {
-		pgquery_set_limits(*out, QUERY_US,
-		    interrupt_came, NULL);
-		return 0;
-	}
-	return err_hint(e, "is the pooler running, are pooler_socket_dir and "
+	return rc == 0 ? 0 : err_hint(e, "is the pooler running, are pooler_socket_dir and "
 	    "pooler_port in homelabctl.ini right, and are you root or the "
 	    "pooler's user?");
 }

@@ -201,7 +201,7 @@ ask_pooler(const struct cli *cli, struct status *s)
 	s->has_pooler = cli->opt.pooler;
 	if (!s->has_pooler)
 		return;
-	rc = connect_pooler(cli, &q, &e);
+	rc = connect_pooler(cli, &q, NULL, &e);
 	if (rc == 0)
 		rc = pgquery_run(q, "SHOW POOLS", NULL, 0, &r, &e);
 	if (rc == 0) {

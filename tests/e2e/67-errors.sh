@@ -78,7 +78,41 @@ out=$(timeout 300 "$ARCHIVER" --config="$ini" --stanza=main --db-timeout=1s \
     check 2>&1)
 is "PostgreSQL is silent" 124 $?
 like "says for how long" "*did not answer the connection within 1s*" "$out"
+# Who asked the daemon goes away: it waits no longer, whether for the login or
+# for an answer, and does not wait for PostgreSQL to hear of it either.
+in_daemon() {
+	"$ARCHIVER" --config="$ini" --stanza=main "$@" >"$tmp/given-up" 2>&1 &
+	asking=$!
+}
+locked() { grep -q . "$tmp/lock"/*backup* 2>/dev/null; }
+served() { grep -qF -- "$1" "$tmp/serve.log"; }
+serve_start
+rm -f "$tmp/lock"/*backup*
+in_daemon backup --type=full
+until_true 20 locked
+kill "$asking"
+wait "$asking" 2>/dev/null
+succeeds "a login that is not waited for" \
+    until_true 20 served "backup: connection to PostgreSQL cancelled"
 kill -CONT "$postmaster"
+checkpointer=$(pg_sql "select pid from pg_stat_activity
+    where backend_type = 'checkpointer'")
+kill -STOP "$checkpointer"
+in_daemon backup --type=full
+starts() {
+	pg_sql "select query from pg_stat_activity where state = 'active'" |
+	    grep -q '^SELECT lsn, .*backup'
+}
+until_true 20 starts
+kill -STOP "$postmaster"
+kill "$asking"
+wait "$asking" 2>/dev/null
+succeeds "a query that is not waited for" \
+    until_true 20 served "cannot start the backup: query cancelled"
+kill -CONT "$postmaster" "$checkpointer"
+stop_pid "$serve_pid"
+unset "pids[-1]"
+succeeds "PostgreSQL goes on" ar check
 
 # --- help --------------------------------------------------------------------------
 out=$("$ARCHIVER" restore --help)
