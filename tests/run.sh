@@ -15,6 +15,7 @@
 # POOLER=pgbouncer	the same tests on a real PgBouncer (fetched when needed)
 # IO_BACKEND=io_uring	the pooler's tests over that back end (or epoll)
 # JOBS=N	scripts at a time (default: the number of processors)
+# TMPDIR=/dev/shm	where there is memory to spare and the disk is busy
 #
 # PostgreSQL refuses to run as root. As root everything is copied to a
 # temporary directory and runs there as user postgres (or nobody), but for the
@@ -28,7 +29,7 @@ cd "$top" || exit 1
 jobs_max=${JOBS:-$(nproc)}
 logs=$top/build/test-logs
 passed=0 failed=0 skipped=0
-run_dir=$(mktemp -d /tmp/homelab-run.XXXXXX)
+run_dir=$(mktemp -d "${TMPDIR:-/tmp}/homelab-run.XXXXXX")
 running=()
 preparing=
 user=()
@@ -163,7 +164,11 @@ start() {
 	(
 		cd "$home" || exit 1
 		SECONDS=0
-		timeout -k 10 "${TEST_TIMEOUT:-1800}" "$@" </dev/null >"$log" 2>&1
+		timeout -k 10 "${TEST_TIMEOUT:-1800}" "$@" </dev/null \
+		    >"$log" 2>&1 &
+		# It has a process group of its own: no Ctrl-C reaches it.
+		trap 'kill $!; wait $!; exit' TERM
+		wait $!
 		echo "$? $SECONDS" >"$log.rc"
 	) &
 	running[${#names[@]} - 1]=$!
@@ -245,7 +250,7 @@ unit_tests() {
 	done
 }
 
-# Other majors than Debian's run on the scripts that say "# majors".
+# Each of the majors runs on all scripts.
 suite_e2e() {
 	local major script
 	for major in ${PG//,/ }; do

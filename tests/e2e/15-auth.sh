@@ -4,7 +4,6 @@
 # The pooler's modules (auth, scram, tls, wire) against real peers: as a client
 # of PostgreSQL, and as a server for psql; trust, clear text, md5, SCRAM, and
 # TLS under them. The pooler itself is not needed.
-# majors
 # sanitizers
 . "$(dirname "$0")/lib.sh"
 
