@@ -26,9 +26,10 @@ lot() {
 	drawn=$((RANDOM % $1))
 }
 
+# In a subshell, which becomes it.
 history_env() {
 	PGHOST=$tmp PGPORT=$pg_port PGUSER=postgres \
-	    HISTORY_LOG=${HISTORY_KEEP:+$tmp/work.log} "$B/e2e/history" "$@"
+	    HISTORY_LOG=${HISTORY_KEEP:+$tmp/work.log} exec "$B/e2e/history" "$@"
 }
 
 # make_cluster: small segments, so that a history has many
@@ -74,6 +75,7 @@ chapter() {
 	history_env work "$RANDOM" $((40 + drawn)) "$tmp/ts" "$tmp/points" \
 	    2>>"$tmp/work.log" &
 	worker=$!
+	pids+=("$worker")
 	lot 9
 	sleep "0.$drawn"
 	lot 4
@@ -84,6 +86,7 @@ chapter() {
 	esac
 	wait "$worker" || echo "work: $(tail -3 "$tmp/work.log")" \
 	    >>"$tmp/failed"
+	unset "pids[-1]"
 	[ -z "$other" ] || wait "$other"
 }
 
@@ -169,13 +172,13 @@ one_history() {
 	seed=$1
 	RANDOM=$seed
 	rm -rf "$tmp/limit" "$tmp/data" "$tmp"/branch* "$tmp"/back* "$tmp/ts" "$tmp/repo" \
-	    "$tmp/lock"
+	    "$tmp/lock" "$tmp/minio/homelab/pg"
 	: >"$tmp/failed"
 	: >"$tmp/points"
 	mkdir -p "$tmp/ts"
 	primary=$tmp/data
 	make_cluster
-	history_env work "$RANDOM" 30 "$tmp/ts" "$tmp/points" 2>"$tmp/work.log"
+	(history_env work "$RANDOM" 30 "$tmp/ts" "$tmp/points" 2>"$tmp/work.log")
 	back_up
 	for i in 1 2 3; do
 		chapter "$primary"

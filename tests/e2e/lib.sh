@@ -267,13 +267,13 @@ pg_kill() {
 	rm -f "$dir/postmaster.pid" "$socket.lock"
 }
 # pg_left directory: no process of PostgreSQL works in it any more. The
-# archiver stays for as long as its archive_command does.
+# archiver stays for as long as its archive_command does, and holds the shared
+# memory: with it no other can start.
 pg_left() {
 	local p
 	for p in /proc/[0-9]*; do
 		[ "$p/cwd" -ef "$1" ] && [ "$(cat "$p/comm" 2>/dev/null)" = \
-		    postgres ] && ! grep -qa '^postgres: archiver' \
-		    "$p/cmdline" 2>/dev/null && return 1
+		    postgres ] && return 1
 	done
 	return 0
 }
