@@ -346,6 +346,8 @@ fake_start() {
 }
 fake() {
 	fake_start "$1"
+	# No login can end well, so none is given long.
+	console "SET client_login_timeout = 3" >/dev/null
 	timeout 120 psql -XAtq -h "$tmp" -p "$port" -U alice fake -c 'select 1' \
 	    >"$tmp/fake.out" 2>&1
 	echo $? >"$tmp/fake.rc"
