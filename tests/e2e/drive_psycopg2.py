@@ -62,12 +62,23 @@ a.cancel()
 cur.execute("select 1")
 check("a cancel with nothing to cancel", cur.fetchone(), (1,))
 a.rollback()
-timer = threading.Timer(0.3, a.cancel)
-timer.start()
+over = threading.Event()
+
+
+def cancel_until_over():
+    # One that comes before the query does nothing: so there is another.
+    while not over.wait(0.3):
+        a.cancel()
+
+
+canceller = threading.Thread(target=cancel_until_over)
+canceller.start()
 try:
-    cur.execute("select pg_sleep(20)")
+    cur.execute("select pg_sleep(600)")
     check("cancel", "none", "57014")
 except psycopg2.Error as e:
     check("cancel", e.pgcode, "57014")
+over.set()
+canceller.join()
 a.close()
 b.close()
