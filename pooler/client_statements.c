@@ -161,9 +161,15 @@ evict(struct client *c, struct buf *b)
 	size_t	max = (size_t)worker_options(c->worker)->max_prepared_statements;
 	struct digest d;
 
-	while (ps_set_count(known) >= max && ps_set_evict(known, &d))
+	while (ps_set_count(known) >= max && ps_set_evict(known, &d)) {
+		/* An earlier batch may fail to bring it: an error that dropped
+		 * the Close would then bring back what never was. It stays
+		 * until that is known. */
+		if (statement_may_be_undone(c, &d))
+			return ps_set_add(known, &d);
 		if (close_known(c, &d, b) != 0)
 			return ERR_NOMEM;
+	}
 	return 0;
 }
 

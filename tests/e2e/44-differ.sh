@@ -6,12 +6,14 @@
 # the same, message by message (tests/attack/differ.c says how). First the
 # scripts that once differed, then new ones.
 # DIFFER_SCRIPTS, DIFFER_SEED, DIFFER_JOBS: how many, from which seed on, and
-# how many processes side by side; 20000 and more by hand.
+# how many processes side by side; 20000 and more by hand. DIFFER_PREPARED: the
+# values of max_prepared_statements, each for an equal share of the scripts.
 
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 scripts=${DIFFER_SCRIPTS:-300} seed=${DIFFER_SEED:-1} jobs=${DIFFER_JOBS:-2}
+read -ra prepared <<<"${DIFFER_PREPARED:-4 1 2 3}"
 [ -z "${SLOW:-}" ] || scripts=${DIFFER_SCRIPTS:-60}
 pg_start
 pg_sql 'create role alice superuser login'
@@ -36,16 +38,21 @@ if [ -e "${kept[0]}" ]; then
 	done
 fi
 
-each=$((scripts / jobs))
-for ((i = 0; i < jobs; i++)); do
-	differ "differ$i" $((seed + i * each)) $each >"$tmp/differ$i.out" \
-	    2>&1 &
-	drivers[i]=$!
-done
-for ((i = 0; i < jobs; i++)); do
-	wait "${drivers[$i]}"
-	is "$each scripts from seed $((seed + i * each)) on" 0 $?
-	sed '/^#/!s/^/#	/' "$tmp/differ$i.out"
+each=$((scripts / jobs / ${#prepared[@]}))
+for n in "${prepared[@]}"; do
+	console "SET max_prepared_statements = $n" >/dev/null
+	for ((i = 0; i < jobs; i++)); do
+		differ "differ$i" $((seed + i * each)) $each \
+		    >"$tmp/differ$i.out" 2>&1 &
+		drivers[i]=$!
+	done
+	for ((i = 0; i < jobs; i++)); do
+		wait "${drivers[$i]}"
+		is "$each scripts from seed $((seed + i * each)) on, $n statements" \
+		    0 $?
+		sed '/^#/!s/^/#	/' "$tmp/differ$i.out"
+	done
+	seed=$((seed + jobs * each))
 done
 pools() {
 	console 'SHOW POOLS' | awk -F'|' '$1 ~ /^differ/ {
