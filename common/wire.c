@@ -61,11 +61,13 @@ wire_first_get(const char *bytes, size_t n, uint32_t max,
 	enum wire_first_kind kind;
 	uint32_t len, body;
 
-	if (n < WIRE_FIRST_LEN)
+	if (n < 4)
 		return WIRE_MORE;
 	len = load_be32(bytes);
 	if (len < WIRE_FIRST_LEN || len > INT32_MAX)
 		return ERR_FORMAT;
+	if (n < WIRE_FIRST_LEN)
+		return WIRE_MORE;
 	body = len - WIRE_FIRST_LEN;
 	kind = kind_of_code(load_be32(bytes + 4));
 	if ((kind == WIRE_FIRST_SSL || kind == WIRE_FIRST_GSSENC) && body != 0)

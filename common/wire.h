@@ -147,9 +147,10 @@ struct wire_first {
 
 /*
  * Reads the header of a connection's first packet. `max` bounds the body.
- * WIRE_MORE while n < WIRE_FIRST_LEN. ERR_FORMAT for a length below 8, for an
- * SSL or GSS request with a body, for a cancel request whose key is shorter
- * than WIRE_KEY_MIN or longer than WIRE_KEY_MAX; ERR_LIMIT above max.
+ * ERR_FORMAT for a length below 8 or above 2 GiB, which its four bytes alone
+ * tell; else WIRE_MORE while n < WIRE_FIRST_LEN. ERR_FORMAT for an SSL or GSS
+ * request with a body, for a cancel request whose key is shorter than
+ * WIRE_KEY_MIN or longer than WIRE_KEY_MAX; ERR_LIMIT above max.
  */
 int	wire_first_get(const char *bytes, size_t n, uint32_t max,
 	    struct wire_first *) MUST_CHECK;

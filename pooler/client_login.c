@@ -258,12 +258,13 @@ cancel_request_packet(struct client *c, const char *body, size_t n)
 static void
 bad_packet(struct client *c)
 {
+	const struct buf *in = &c->login->in;
 	char	hex[2 * WIRE_FIRST_LEN + 1], text[64];
 	size_t	i;
 
-	for (i = 0; i < WIRE_FIRST_LEN; i++)
+	for (i = 0; i < MIN(buf_len(in), (size_t)WIRE_FIRST_LEN); i++)
 		snprintf(hex + 2 * i, 3, "%02x",
-		    (unsigned char)buf_bytes(&c->login->in)[i]);
+		    (unsigned char)buf_bytes(in)[i]);
 	snprintf(text, sizeof(text), "bad packet header: '%s'", hex);
 	client_fail(c, text);
 }
