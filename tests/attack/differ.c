@@ -3,8 +3,8 @@
  * differ - the same client on PostgreSQL itself and through a pooler: are the
  * answers the same, message by message?
  *
- *	differ dir port pooler-dir pooler-port database seed count
- *	differ dir port pooler-dir pooler-port database file...
+ *	differ [-n] dir port pooler-dir pooler-port database seed count
+ *	differ [-n] dir port pooler-dir pooler-port database file...
  *
  * Plays the scripts that the seeds make (generate.h), or those in the files
  * (script.h). The database is this process's own; its table t is filled anew
@@ -12,7 +12,9 @@
  * user pgbouncer. While the script's client goes through the pooler, others
  * of its pool hold servers, leave their statements and settings on them, or
  * have the console close them, so that the next transaction is somewhere
- * else.
+ * else. With -n the pool is narrow, one server is enough: nobody holds one,
+ * and the others ask but do not wait, so that they take turns with the client
+ * on its own server.
  *
  * A script whose answers differ twice is shrunk: messages are taken away as
  * long as it still differs. Then it is printed with both transcripts, and
@@ -32,32 +34,67 @@
 
 static struct peer_address direct, pooled, console;
 static struct peer control, admin, holder, other;
-static bool	held;
+static bool	held, narrow;
+static int	unread;		/* answers that the other is still to get */
+static bool	refused;	/* there was an error among them */
 static unsigned long n_played, n_messages, n_answers, n_crashes, n_differ;
 
 /* ---- the others in the pool ---- */
 
-static void
-send_script(struct peer *p, const struct script *s)
+/* The other's answers, if they come in time. It asks for nothing wrong. */
+static bool
+read_answers(int ms)
 {
 	struct peer_message m;
-	struct buf b = { 0 };
-	uint64_t lot = 1;
-	size_t	i;
-	int	ready = 0;
 
-	for (i = 0; i < s->n; i++) {
-		step_encode(&s->step[i], &b);
-		ready += s->step[i].type == 'S' || s->step[i].type == 'Q';
+	while (unread > 0 && peer_next(&other, ms, &m) && m.type != 0) {
+		refused = refused || m.type == 'E';
+		unread -= m.type == 'Z';
 	}
-	peer_send(p, buf_bytes(&b), buf_len(&b), 0, &lot);
-	buf_release(&b);
-	while (ready > 0 && peer_next(p, 20000, &m) && m.type != 0)
-		ready -= m.type == 'Z';
-	if (ready > 0 && !p->eof) {
+	if (refused && unread == 0) {
+		fputs("differ: an error for the other client\n", stderr);
+		exit(2);
+	}
+	return unread == 0 || other.eof;
+}
+
+static void
+wait_for_other(void)
+{
+	if (!read_answers(20000)) {
 		fputs("differ: the other client has no answer\n", stderr);
 		exit(2);
 	}
+}
+
+/* The other client asks, unless what it asked before has no answer yet. */
+static void
+send_script(const struct script *s)
+{
+	struct buf b = { 0 };
+	uint64_t lot = 1;
+	size_t	i;
+
+	if (!read_answers(0))
+		return;
+	for (i = 0; i < s->n; i++) {
+		step_encode(&s->step[i], &b);
+		unread += s->step[i].type == 'S' || s->step[i].type == 'Q';
+	}
+	peer_send(&other, buf_bytes(&b), buf_len(&b), 0, &lot);
+	buf_release(&b);
+	if (!narrow)
+		wait_for_other();
+}
+
+static void
+step(void)
+{
+	static struct script s;
+
+	script_add(&s, 'Q', "select 1", SCRIPT_END);
+	send_script(&s);
+	script_release(&s);
 }
 
 /* The names and settings that scripts use, with another meaning. */
@@ -78,7 +115,7 @@ dirty(void)
 	    SCRIPT_END);
 	script_add(&s, 'P', "", "select 'another''s unnamed'", SCRIPT_END);
 	script_add(&s, 'S', SCRIPT_END);
-	send_script(&other, &s);
+	send_script(&s);
 	script_release(&s);
 }
 
@@ -88,6 +125,8 @@ noise(const char *kind)
 	bool	ok = true;
 
 	if (strcmp(kind, "hold") == 0 || strcmp(kind, "release") == 0) {
+		if (narrow)
+			return;
 		held = strcmp(kind, "hold") == 0;
 		ok = peer_query(&holder, held ? "begin" : "rollback", NULL, 0);
 	} else if (strcmp(kind, "dirty") == 0) {
@@ -95,9 +134,9 @@ noise(const char *kind)
 	} else if (strcmp(kind, "reconnect") == 0) {
 		ok = peer_query(&admin, "RECONNECT", NULL, 0);
 	} else {
-		ok = peer_query(&other, "select 1", NULL, 0);
+		step();
 	}
-	if (!ok && !holder.eof && !other.eof) {
+	if (!ok && !holder.eof) {
 		fprintf(stderr, "differ: %s fails\n", kind);
 		exit(2);
 	}
@@ -113,7 +152,8 @@ struct outcome {
 static bool
 open_all(void)
 {
-	held = false;
+	held = refused = false;
+	unread = 0;
 	return peer_open(&control, &direct) && peer_open(&admin, &console) &&
 	    peer_open(&holder, &pooled) && peer_open(&other, &pooled);
 }
@@ -205,6 +245,7 @@ play(const struct script *s, struct outcome *o)
 	}
 	if (held)
 		noise("release");
+	wait_for_other();
 	return transcript_compare(&o->direct, &o->pooled) != SIZE_MAX;
 }
 
@@ -377,8 +418,13 @@ main(int argc, char **argv)
 	char	*end;
 	int	i;
 
+	if (argc > 1 && strcmp(argv[1], "-n") == 0) {
+		narrow = true;
+		argc--;
+		argv++;
+	}
 	if (argc < 7) {
-		fputs("usage: differ dir port pooler-dir pooler-port "
+		fputs("usage: differ [-n] dir port pooler-dir pooler-port "
 		    "database seed count|file...\n", stderr);
 		return 2;
 	}

@@ -8,10 +8,13 @@
 # DIFFER_SCRIPTS, DIFFER_SEED, DIFFER_JOBS: how many, from which seed on, and
 # how many processes side by side; 20000 and more by hand. DIFFER_PREPARED: the
 # values of max_prepared_statements, each for an equal share of the scripts.
+# DIFFER_SETTINGS: other settings of the pooler, with semicolons between them;
+# DIFFER_NARROW=1 where its pools have fewer than three servers.
 
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+IFS=';' read -r -a settings <<<"${DIFFER_SETTINGS:-}"
 scripts=${DIFFER_SCRIPTS:-300} seed=${DIFFER_SEED:-1} jobs=${DIFFER_JOBS:-2}
 read -ra prepared <<<"${DIFFER_PREPARED:-4 1 2 3}"
 [ -z "${SLOW:-}" ] || scripts=${DIFFER_SCRIPTS:-60}
@@ -23,11 +26,13 @@ for ((i = 0; i < jobs; i++)); do
 done
 # Few servers that take turns, few statements on each, several workers.
 pooler_ini 'default_pool_size = 3' 'server_round_robin = 1' \
-    'max_prepared_statements = 4' 'max_client_conn = 100'
+    'max_prepared_statements = 4' 'max_client_conn = 100' \
+    'query_wait_notify = 0' ${settings[@]+"${settings[@]}"}
 pooler_start
 
 differ() {
-	timeout 3600 "$B/e2e/differ" "$tmp" "$pg_port" "$tmp" "$port" "$@"
+	timeout 3600 "$B/e2e/differ" ${DIFFER_NARROW:+-n} "$tmp" "$pg_port" \
+	    "$tmp" "$port" "$@"
 }
 kept=("$top"/tests/attack/kept/*.script)
 if [ -e "${kept[0]}" ]; then
