@@ -17,6 +17,8 @@
 #include "common/wire.h"
 
 #define PATIENCE_MS	120000
+/* In the middle of so much there are large pieces among the small ones. */
+#define MUCH		((size_t)4096)
 
 static long
 now_ms(void)
@@ -76,7 +78,8 @@ peer_send(struct peer *p, const char *bytes, size_t n, size_t piece,
 	ssize_t	sent;
 
 	while (n > 0 && !p->eof) {
-		want = piece == 0 ? n : 1 + peer_draw(lot, (unsigned)piece);
+		want = piece == 0 ? n : n > MUCH && peer_draw(lot, 32) == 0 ?
+		    MUCH : 1 + peer_draw(lot, (unsigned)piece);
 		want = MIN(n, want);
 		sent = send(p->fd, bytes, want, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent > 0) {

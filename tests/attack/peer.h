@@ -45,8 +45,9 @@ void	peer_close(struct peer *);
 
 /*
  * Sends n bytes, in writes of up to `piece` (0: all at once), sizes drawn
- * from *lot. What comes meanwhile is kept. Silent about a connection that is
- * gone: peer_next() will tell.
+ * from *lot; now and then a larger one in the middle of many. What comes
+ * meanwhile is kept. Silent about a connection that is gone: peer_next()
+ * will tell.
  */
 void	peer_send(struct peer *, const char *bytes, size_t n, size_t piece,
 	    uint64_t *lot);
