@@ -140,6 +140,7 @@ judge_query(struct client *c, struct relay_msg *m)
 		client_fail(c, "PQexec disallowed");
 		return FATE_CLOSED;
 	}
+	c->server->executes = true;
 	return statements_query(c, m);
 }
 
@@ -165,6 +166,10 @@ judge_request(struct client *c, struct relay_msg *m)
 	case WIRE_FE_DESCRIBE:
 	case WIRE_FE_CLOSE:
 		return statements_target(c, m);
+	case WIRE_FE_EXECUTE:
+	case WIRE_FE_FUNCTION_CALL:
+		c->server->executes = true;
+		return client_forward(c, m->type);
 	default:
 		return client_forward(c, m->type);
 	}

@@ -50,11 +50,11 @@ moves_statements(const struct client *c)
 /* A Parse or Close of a statement with a name; see requests.h for entry. */
 static int
 push_named(struct client *c, enum request_kind kind, uint8_t type,
-    const struct digest *digest, struct ps_entry *entry)
+    const struct digest *digest, enum ps_trust trust, struct ps_entry *entry)
 {
 	struct request r = { .kind = (uint8_t)kind, .type = type,
 	    .why = kind == REQUEST_SKIP ? WHY_PREPARE : WHY_NONE,
-	    .named = true, .entry = entry };
+	    .named = true, .trust = (uint8_t)trust, .entry = entry };
 
 	if (digest != NULL)
 		r.digest = *digest;
@@ -140,17 +140,67 @@ unnamed_may_be_undone(struct client *c)
 	    is_of_unnamed, NULL) == REQUESTS_EARLIER_BATCH;
 }
 
+/* ---- what a statement is parsed with ---- */
+
+static struct ps_statement *
+get_statement(struct client *c, const char *text, size_t len, uint16_t ntypes)
+{
+	uint64_t settings = params_of_parse(c->worker->shared->names,
+	    &c->params, &c->server->params);
+
+	return ps_get(&c->worker->statements, settings, text, len, ntypes);
+}
+
+/*
+ * A server that has not got the statement as it was parsed will parse it with
+ * the settings of today: it is then another one. False without memory.
+ */
+static bool
+renew(struct client *c, struct ps_statement **st)
+{
+	struct ps_statement *today;
+
+	today = get_statement(c, (*st)->text, (*st)->len, (*st)->ntypes);
+	if (today == NULL)
+		return false;
+	ps_unref(*st);
+	*st = today;
+	return true;
+}
+
+/* Of one that is sent now. */
+static enum ps_trust
+trust_of_parse(const struct server *s)
+{
+	return s->executes ? PS_BEHIND : PS_SURE;
+}
+
+static bool
+renew_named(struct client *c, struct ps_entry *e)
+{
+	return ps_set_use(&c->server->known, &e->statement->digest) ||
+	    renew(c, &e->statement);
+}
+
+static bool
+has_unnamed(const struct server *s, const struct ps_statement *st)
+{
+	return s->unnamed_state == UNNAMED_IS &&
+	    digest_equal(&s->unnamed, &st->digest);
+}
+
 /* ---- what the server is told ---- */
 
 /* Appends the Close of a statement that was taken out of those known. */
 static int
-close_known(struct client *c, const struct digest *d, struct buf *b)
+close_known(struct client *c, const struct digest *d, enum ps_trust was,
+    struct buf *b)
 {
 	char	name[PS_NAME_LEN];
 
 	ps_server_name(d, name);
 	wire_put_target(b, WIRE_FE_CLOSE, 'S', name);
-	return push_named(c, REQUEST_SKIP, WIRE_FE_CLOSE, d, NULL);
+	return push_named(c, REQUEST_SKIP, WIRE_FE_CLOSE, d, was, NULL);
 }
 
 /* ... of those for which the server has no room left. */
@@ -159,18 +209,37 @@ evict(struct client *c, struct buf *b)
 {
 	struct ps_set *known = &c->server->known;
 	size_t	max = (size_t)worker_options(c->worker)->max_prepared_statements;
+	enum ps_trust was;
 	struct digest d;
 
-	while (ps_set_count(known) >= max && ps_set_evict(known, &d)) {
+	while (ps_set_count(known) >= max && ps_set_evict(known, &d, &was)) {
 		/* An earlier batch may fail to bring it: an error that dropped
 		 * the Close would then bring back what never was. It stays
 		 * until that is known. */
 		if (statement_may_be_undone(c, &d))
-			return ps_set_add(known, &d);
-		if (close_known(c, &d, b) != 0)
+			return ps_set_add(known, &d, was);
+		if (close_known(c, &d, was, b) != 0)
 			return ERR_NOMEM;
 	}
 	return 0;
+}
+
+/*
+ * Makes the statement one that is parsed by the next message: appends the
+ * Closes of what it replaces, and enters that message.
+ */
+static int
+replace_known(struct client *c, enum request_kind kind,
+    const struct digest *d, struct ps_entry *e, struct buf *b)
+{
+	struct server	*s = c->server;
+	enum ps_trust	 was, trust = trust_of_parse(s);
+
+	if (ps_set_take(&s->known, d, &was) && close_known(c, d, was, b) != 0)
+		return ERR_NOMEM;
+	if (evict(c, b) != 0 || ps_set_add(&s->known, d, trust) != 0)
+		return ERR_NOMEM;
+	return push_named(c, kind, WIRE_FE_PARSE, d, trust, e);
 }
 
 /*
@@ -185,8 +254,7 @@ ensure(struct client *c, struct ps_statement *st, struct buf *b)
 
 	if (ps_set_use(&s->known, &st->digest))
 		return 0;
-	if (evict(c, b) != 0 || ps_set_add(&s->known, &st->digest) != 0 ||
-	    push_named(c, REQUEST_SKIP, WIRE_FE_PARSE, &st->digest, NULL) != 0)
+	if (replace_known(c, REQUEST_SKIP, &st->digest, NULL, b) != 0)
 		return ERR_NOMEM;
 	ps_server_name(&st->digest, name);
 	wire_put_parse(b, name, st->text, st->text + st->query_len, st->ntypes);
@@ -205,11 +273,13 @@ push_unnamed(struct client *c, struct request *r,
 	r->moves_unnamed = true;
 	r->was_unnamed = (uint8_t)s->unnamed_state;
 	r->digest = s->unnamed;
+	r->trust = (uint8_t)s->unnamed_trust;
 	if (requests_push(&s->requests, r) != 0)
 		return ERR_NOMEM;
 	s->unnamed_state = st == NULL ? UNNAMED_NONE : UNNAMED_IS;
 	if (st != NULL)
 		s->unnamed = st->digest;
+	s->unnamed_trust = trust_of_parse(s);
 	return 0;
 }
 
@@ -222,18 +292,22 @@ static int
 ensure_unnamed(struct client *c, struct buf *b)
 {
 	struct server	    *s = c->server;
-	struct ps_statement *st = c->unnamed;
+	struct ps_statement *st;
 	struct request	     r = { .kind = REQUEST_SKIP, .why = WHY_PREPARE };
 
-	if (st == NULL) {
+	if (c->unnamed == NULL) {
 		if (s->unnamed_state == UNNAMED_NONE)
 			return 0;
 		r.type = WIRE_FE_CLOSE;
 		wire_put_target(b, WIRE_FE_CLOSE, 'S', "");
 		return push_unnamed(c, &r, NULL);
 	}
-	if (s->unnamed_state == UNNAMED_IS &&
-	    digest_equal(&s->unnamed, &st->digest))
+	if (has_unnamed(s, c->unnamed))
+		return 0;
+	if (!renew(c, &c->unnamed))
+		return ERR_NOMEM;
+	st = c->unnamed;
+	if (has_unnamed(s, st))
 		return 0;
 	r.type = WIRE_FE_PARSE;
 	wire_put_parse(b, "", st->text, st->text + st->query_len, st->ntypes);
@@ -261,8 +335,8 @@ set_unnamed(struct client *c, uint8_t type, struct ps_statement *st)
 static enum relay_fate
 parse_unnamed(struct client *c, const struct wire_parse *p)
 {
-	struct ps_statement *st = ps_get(&c->worker->statements, p->text,
-	    p->text_len, p->ntypes);
+	struct ps_statement *st = get_statement(c, p->text, p->text_len,
+	    p->ntypes);
 
 	return st == NULL ? FATE_BAD : set_unnamed(c, WIRE_FE_PARSE, st);
 }
@@ -307,16 +381,18 @@ ends_batch(const struct request *r, const void *arg UNUSED)
 }
 
 /*
- * Can the transaction have failed before this message is looked at? An error
- * in its own batch does not matter: that drops it.
+ * Can the transaction have failed before this message is looked at? (An error
+ * in its own batch does not matter: that drops it.) Or can something have set
+ * what a Parse reads? PostgreSQL tells when the batch has ended.
  */
 static bool
-may_have_failed(struct client *c)
+must_parse(struct client *c)
 {
 	struct server *s = c->server;
 
-	return s->tx == WIRE_TX_FAILED || (client_unsettled(c) &&
-	    requests_find(&s->requests, ends_batch, NULL) != REQUESTS_NOWHERE);
+	return s->tx == WIRE_TX_FAILED || requests_need_sync(&s->requests) ||
+	    (client_unsettled(c) && requests_find(&s->requests, ends_batch,
+	    NULL) != REQUESTS_NOWHERE);
 }
 
 /*
@@ -330,21 +406,17 @@ parse_new(struct client *c, struct ps_entry *e, const struct wire_parse *p)
 	struct server	    *s = c->server;
 	const struct digest *d = &e->statement->digest;
 	struct buf	     b = { 0 };
-	bool		     known = ps_set_use(&s->known, d);
 	char		     name[PS_NAME_LEN];
 
-	if (known && !may_have_failed(c)) {
-		if (push_named(c, REQUEST_FAKE, WIRE_FE_PARSE, d, e) != 0) {
+	if (!must_parse(c) && ps_set_use(&s->known, d)) {
+		if (push_named(c, REQUEST_FAKE, WIRE_FE_PARSE, d, PS_SURE,
+		    e) != 0) {
 			ps_entry_unref(e);
 			return FATE_BAD;
 		}
 		return server_answer_fakes(s) ? FATE_DROP : FATE_CLOSED;
 	}
-	if (known)
-		ps_set_remove(&s->known, d);
-	if ((known && close_known(c, d, &b) != 0) || evict(c, &b) != 0 ||
-	    ps_set_add(&s->known, d) != 0 ||
-	    push_named(c, REQUEST_FORWARD, WIRE_FE_PARSE, d, e) != 0) {
+	if (replace_known(c, REQUEST_FORWARD, d, e, &b) != 0) {
 		ps_entry_unref(e);
 		buf_release(&b);
 		return FATE_BAD;
@@ -367,9 +439,10 @@ parse_named(struct client *c, const struct wire_parse *p)
 	if (e != NULL) {
 		if (client_unsettled(c))
 			return client_wait_for_answers(c);
-		return parse_again(c, e->statement, p);
+		return renew_named(c, e) ? parse_again(c, e->statement, p) :
+		    FATE_BAD;
 	}
-	st = ps_get(&c->worker->statements, p->text, p->text_len, p->ntypes);
+	st = get_statement(c, p->text, p->text_len, p->ntypes);
 	if (st == NULL)
 		return FATE_BAD;
 	if (statement_may_be_undone(c, &st->digest)) {
@@ -426,6 +499,8 @@ find_statement(struct client *c, const char *name, struct ps_statement **st)
 	if (!tracks_names(c))
 		return FATE_FORWARD;
 	e = ps_map_find(&c->statements, name);
+	if (e != NULL && !renew_named(c, e))
+		return FATE_BAD;
 	if (in_doubt(c) || (e == NULL ? client_unsettled(c) :
 	    name_may_be_undone(c, name) ||
 	    statement_may_be_undone(c, &e->statement->digest)))
@@ -556,7 +631,8 @@ close_statement(struct client *c, const char *name)
 		(void)ps_entry_ref(e);
 		ps_map_take(&c->statements, e);
 	}
-	if (push_named(c, REQUEST_FAKE, WIRE_FE_CLOSE, NULL, e) != 0) {
+	if (push_named(c, REQUEST_FAKE, WIRE_FE_CLOSE, NULL, PS_SURE, e) !=
+	    0) {
 		ps_entry_unref(e);
 		return FATE_BAD;
 	}

@@ -22,6 +22,8 @@ struct params_names {
 	char		*name[PARAMS_MAX];
 	bool		 caseless[PARAMS_MAX];
 	size_t		 count;
+	size_t		 of_parse[PARAMS_MAX];	/* see params_of_parse() */
+	size_t		 n_of_parse;
 	pthread_mutex_t	 lock;		/* guards values */
 	struct hash	 values;
 };
@@ -32,13 +34,19 @@ static const char *const caseless[] = {
 	"IntervalStyle", "standard_conforming_strings", "TimeZone",
 };
 
+/* What the parser, or the input function of a literal's type, reads. */
+static const char *const of_parse[] = {
+	"client_encoding", "DateStyle", "IntervalStyle", "search_path",
+	"standard_conforming_strings", "TimeZone",
+};
+
 static bool
-is_caseless(const char *name)
+is_among(const char *name, const char *const list[], size_t n)
 {
 	size_t	i;
 
-	for (i = 0; i < ARRAY_LEN(caseless); i++) {
-		if (strcasecmp(caseless[i], name) == 0)
+	for (i = 0; i < n; i++) {
+		if (strcasecmp(list[i], name) == 0)
 			return true;
 	}
 	return false;
@@ -79,7 +87,9 @@ params_names_add(struct params_names *p, const char *name)
 	p->name[p->count] = strdup(name);
 	if (p->name[p->count] == NULL)
 		return ERR_NOMEM;
-	p->caseless[p->count] = is_caseless(name);
+	p->caseless[p->count] = is_among(name, caseless, ARRAY_LEN(caseless));
+	if (is_among(name, of_parse, ARRAY_LEN(of_parse)))
+		p->of_parse[p->n_of_parse++] = p->count;
 	p->count++;
 	return 0;
 }
@@ -242,6 +252,33 @@ params_match(const struct params_names *p, const struct params *client,
 			return false;
 	}
 	return true;
+}
+
+bool
+params_is_read_by_parse(const struct params_names *p, size_t i)
+{
+	return is_among(params_name(p, i), of_parse, ARRAY_LEN(of_parse));
+}
+
+uint64_t
+params_of_parse(const struct params_names *p, const struct params *client,
+    const struct params *server)
+{
+	uint64_t h = 0;
+	size_t	i, at;
+
+	for (i = 0; i < p->n_of_parse; i++) {
+		const char *v;
+
+		at = p->of_parse[i];
+		v = client->value[at] != NULL ? client->value[at] :
+		    server->value[at];
+		/* The values' own hashes are keyed; nobody aims at a sum. */
+		h = (h << 9 | h >> 55) ^ (v == NULL ? 0 :
+		    shared_of(v)->node.hash);
+		h *= 0x9e3779b97f4a7c15u;
+	}
+	return h;
 }
 
 static void

@@ -53,6 +53,18 @@ void	params_release(struct params_names *, struct params *);
 bool	params_match(const struct params_names *, const struct params *client,
 	    const struct params *server);
 
+/* Does PostgreSQL read this one when it parses a statement? A literal of a
+ * date, say, is a value from then on. */
+bool	params_is_read_by_parse(const struct params_names *, size_t i);
+
+/*
+ * A number for what a statement is parsed with when `client` is on `server`,
+ * whose values count where the client has none: the same number, the same
+ * settings. It is the same in all threads, and another in another process.
+ */
+uint64_t params_of_parse(const struct params_names *,
+	    const struct params *client, const struct params *server);
+
 /*
  * Appends the statement that gives a server what the client wants and it
  * has not: "SET a='1';SET b='2';". Values that differ only in case count as

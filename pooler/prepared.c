@@ -11,6 +11,7 @@ struct known {
 	struct hash_node node;
 	struct list_node use_node;
 	struct digest	 digest;
+	enum ps_trust	 trust;
 };
 
 static uint64_t
@@ -44,18 +45,20 @@ ref(struct ps_statement *s)
 }
 
 struct ps_statement *
-ps_get(struct ps_table *t, const char *text, size_t len, uint16_t ntypes)
+ps_get(struct ps_table *t, uint64_t settings, const char *text, size_t len,
+    uint16_t ntypes)
 {
 	struct ps_statement *s;
 	struct hash_node *n;
 	struct digest	 digest;
 	uint64_t	 h;
 
-	digest_of_seeded(t->seed, text, len, &digest);
+	digest_of_seeded(t->seed ^ settings, text, len, &digest);
 	h = hash_of_digest(&digest);
 	HASH_FOREACH_MATCH(n, &t->statements, h) {
 		s = container_of(n, struct ps_statement, node);
 		if (s->len == len && s->ntypes == ntypes &&
+		    s->settings == settings &&
 		    memcmp(s->text, text, len) == 0)
 			return ref(s);
 	}
@@ -64,6 +67,7 @@ ps_get(struct ps_table *t, const char *text, size_t len, uint16_t ntypes)
 		return NULL;
 	s->table = t;
 	s->digest = digest;
+	s->settings = settings;
 	s->refs = 1;
 	s->ntypes = ntypes;
 	s->len = len;
@@ -201,6 +205,7 @@ ps_set_init(struct ps_set *s)
 static void
 forget(struct ps_set *s, struct known *k)
 {
+	s->behind -= k->trust == PS_BEHIND;
 	hash_remove(&s->known, &k->node);
 	list_remove(&s->by_use, &k->use_node);
 	free(k);
@@ -235,7 +240,7 @@ ps_set_use(struct ps_set *s, const struct digest *d)
 {
 	struct known *k = find_known(s, d);
 
-	if (k == NULL)
+	if (k == NULL || k->trust == PS_STALE)
 		return false;
 	if (list_last(&s->by_use) != &k->use_node) {
 		list_remove(&s->by_use, &k->use_node);
@@ -245,18 +250,20 @@ ps_set_use(struct ps_set *s, const struct digest *d)
 }
 
 int
-ps_set_add(struct ps_set *s, const struct digest *d)
+ps_set_add(struct ps_set *s, const struct digest *d, enum ps_trust trust)
 {
 	struct known *k = calloc(1, sizeof(*k));
 
 	if (k == NULL)
 		return ERR_NOMEM;
 	k->digest = *d;
+	k->trust = trust;
 	if (hash_add(&s->known, &k->node, hash_of_digest(d)) != 0) {
 		free(k);
 		return ERR_NOMEM;
 	}
 	list_append(&s->by_use, &k->use_node);
+	s->behind += trust == PS_BEHIND;
 	return 0;
 }
 
@@ -270,7 +277,35 @@ ps_set_remove(struct ps_set *s, const struct digest *d)
 }
 
 bool
-ps_set_evict(struct ps_set *s, struct digest *out)
+ps_set_take(struct ps_set *s, const struct digest *d, enum ps_trust *was)
+{
+	struct known *k = find_known(s, d);
+
+	if (k == NULL)
+		return false;
+	*was = k->trust;
+	forget(s, k);
+	return true;
+}
+
+void
+ps_set_judge(struct ps_set *s, enum ps_trust trust)
+{
+	struct list_node *n;
+
+	assert(trust != PS_BEHIND);
+	/* They were added last, but others may have been used since. */
+	for (n = list_last(&s->by_use); s->behind > 0; n = n->prev) {
+		struct known *k = container_of(n, struct known, use_node);
+
+		s->behind -= k->trust == PS_BEHIND;
+		if (k->trust == PS_BEHIND)
+			k->trust = trust;
+	}
+}
+
+bool
+ps_set_evict(struct ps_set *s, struct digest *out, enum ps_trust *was)
 {
 	struct list_node *n = list_first(&s->by_use);
 	struct known	 *k;
@@ -279,6 +314,7 @@ ps_set_evict(struct ps_set *s, struct digest *out)
 		return false;
 	k = container_of(n, struct known, use_node);
 	*out = k->digest;
+	*was = k->trust;
 	forget(s, k);
 	return true;
 }

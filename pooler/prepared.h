@@ -3,9 +3,10 @@
  * prepared - statements that outlive the server a client has by chance.
  *
  * In transaction mode a client may prepare on one server and execute on
- * another. So a client's name leads to a *statement* (text and parameter
- * types, shared by all who prepared the same), and each server has the set
- * of statements that it knows, under names that we choose. Such a name is
+ * another. So a client's name leads to a *statement* (text, parameter types
+ * and the settings that it was parsed with, shared by all who prepared the
+ * same), and each server has the set of statements that it knows, under names
+ * that we choose. Such a name is
  * derived from a keyed digest of the statement, so that servers can move
  * between workers without a shared table; the key is the process's own.
  * Three structures, each used by one thread at a time:
@@ -39,6 +40,7 @@ struct ps_statement {
 	struct hash_node node;
 	struct ps_table	*table;
 	struct digest	 digest;
+	uint64_t	 settings;	/* params_of_parse() */
 	size_t		 refs;
 	uint16_t	 ntypes;
 	size_t		 query_len;	/* with its NUL; the types follow */
@@ -61,9 +63,21 @@ struct ps_map {
 	struct hash	 names;
 };
 
+/*
+ * Was what a server knows parsed with the settings that its name stands for?
+ * BEHIND: it was sent behind something that may change them, and PostgreSQL
+ * says only at the end of a batch what they are. STALE: it did change them.
+ */
+enum ps_trust {
+	PS_SURE,
+	PS_BEHIND,
+	PS_STALE
+};
+
 struct ps_set {
 	struct hash	 known;
 	struct list	 by_use;	/* least recently used first */
+	size_t		 behind;	/* so many are PS_BEHIND */
 };
 
 void	ps_table_init(struct ps_table *, uint64_t seed);
@@ -72,11 +86,12 @@ void	ps_table_release(struct ps_table *);
 
 /*
  * The statement of a Parse message: `text` is the query with its NUL and
- * then ntypes 4-byte oids, as they lie in the message. The caller owns one
- * reference. NULL without memory.
+ * then ntypes 4-byte oids, as they lie in the message; `settings` stands for
+ * those that it is parsed with. The caller owns one reference. NULL without
+ * memory.
  */
-struct ps_statement *ps_get(struct ps_table *, const char *text, size_t len,
-	    uint16_t ntypes) MUST_CHECK;
+struct ps_statement *ps_get(struct ps_table *, uint64_t settings,
+	    const char *text, size_t len, uint16_t ntypes) MUST_CHECK;
 void	ps_unref(struct ps_statement *);	/* NULL is legal */
 
 /* The name that servers know it by. */
@@ -106,12 +121,19 @@ ps_map_count(const struct ps_map *m)
 /* What a server knows. */
 void	ps_set_init(struct ps_set *);
 void	ps_set_release(struct ps_set *);
-/* True if it is known; it is then the most recently used. */
+/* True if it is known and not stale; it is then the most recently used. */
 bool	ps_set_use(struct ps_set *, const struct digest *);
-int	ps_set_add(struct ps_set *, const struct digest *) MUST_CHECK;
+int	ps_set_add(struct ps_set *, const struct digest *, enum ps_trust)
+	    MUST_CHECK;
 void	ps_set_remove(struct ps_set *, const struct digest *);
+/* Takes it out; false if it is not in. */
+bool	ps_set_take(struct ps_set *, const struct digest *,
+	    enum ps_trust *was) MUST_CHECK;
 /* Takes the least recently used one out; false if the set is empty. */
-bool	ps_set_evict(struct ps_set *, struct digest *out) MUST_CHECK;
+bool	ps_set_evict(struct ps_set *, struct digest *out,
+	    enum ps_trust *was) MUST_CHECK;
+/* All that are PS_BEHIND become sure, or stale. */
+void	ps_set_judge(struct ps_set *, enum ps_trust);
 static inline size_t
 ps_set_count(const struct ps_set *s)
 {

@@ -77,6 +77,7 @@ struct request {
 	bool		 moves_unnamed;	/* ... and the server's; SKIP: that only */
 	uint8_t		 was_unnamed;	/* moves_unnamed: the server's before,
 					 * an enum unnamed_state */
+	uint8_t		 trust;		/* of `digest`, an enum ps_trust */
 	bool		 copy_data;	/* CopyData was sent right behind it, */
 	uint32_t	 copy_ends;	/* so many CopyDone and CopyFail, for
 					 * COPYs to come */

@@ -108,7 +108,8 @@ struct server {
 	struct ps_set	 known;		/* named statements it has */
 	struct params	 params;
 	enum unnamed_state unnamed_state;
-	struct digest	 unnamed;	/* with UNNAMED_IS: which statement */
+	struct digest	 unnamed;	/* with UNNAMED_IS: which statement, */
+	enum ps_trust	 unnamed_trust;	/* and with which settings */
 	uint64_t	 id;
 	uint64_t	 connect_time;	/* wall clock, microseconds */
 	uint64_t	 request_time;
@@ -135,6 +136,7 @@ struct server {
 	bool		 checked;	/* for the client it is given to */
 	bool		 forgets;	/* a DEALLOCATE ALL may be under way */
 	bool		 renames;	/* ... or a Parse or Close of a name */
+	bool		 executes;	/* ... or what may change settings */
 	uint32_t	 move_to;	/* MOVING: the worker */
 	size_t		 next_address;	/* of those its host has */
 	char		*login_error;	/* why the login failed, for clients */
@@ -236,6 +238,10 @@ bool	server_undo_dropped(struct server *, const struct request *failed)
 	    MUST_CHECK;
 /* They are all gone, but for what is still in the queue. False: no memory. */
 bool	server_forget_statements(struct server *) MUST_CHECK;
+
+/* The server says that it parses with other settings than before; or it has
+ * answered all, and would have said so. */
+void	server_settings_told(struct server *, bool changed);
 /* server_order.c */
 /* Carries out what a pool decided, except for waiter and idler. In the
  * worker's thread. */

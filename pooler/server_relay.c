@@ -259,6 +259,8 @@ judge_ready(struct server *s, struct relay_msg *m)
 		return FATE_CLOSED;
 	}
 	s->copy_in = s->copy_both = false;
+	if (requests_empty(&s->requests))
+		server_settings_told(s, false);
 	s->quiet_since = loop_now(&s->worker->loop);
 	s->ended_why = rep.done.why;
 	if (c != NULL && c->state == CLIENT_ACTIVE && !rep.swallow &&
@@ -351,10 +353,12 @@ judge_parameter(struct server *s, struct relay_msg *m)
 		return FATE_CLOSED;
 	}
 	i = params_index(names, name);
-	if (i >= 0 && params_set(names, &s->params, (size_t)i, value) != 0)
-		return FATE_BAD;
 	ours = !requests_empty(&s->requests) &&
 	    requests_at(&s->requests, 0)->kind == REQUEST_SKIP;
+	if (i >= 0 && !ours && params_is_read_by_parse(names, (size_t)i))
+		server_settings_told(s, true);
+	if (i >= 0 && params_set(names, &s->params, (size_t)i, value) != 0)
+		return FATE_BAD;
 	if (ours && c != NULL && c->state == CLIENT_ACTIVE && i >= 0) {
 		/* Our SET went ahead of its query: how the server spells the
 		 * value is how the client's is kept from now on. */

@@ -23,7 +23,8 @@ undo(struct server *s, struct request *r)
 	if (!r->named)
 		return true;
 	if (r->type == WIRE_FE_CLOSE && r->kind == REQUEST_SKIP)
-		return ps_set_add(&s->known, &r->digest) == 0;
+		return ps_set_add(&s->known, &r->digest,
+		    (enum ps_trust)r->trust) == 0;
 	if (r->type == WIRE_FE_CLOSE)
 		return c == NULL || e == NULL ||
 		    ps_map_put_back(&c->statements, e) == 0;
@@ -80,11 +81,16 @@ undo_server_unnamed(struct server *s, const struct request *oldest)
 		if (r->moves_unnamed) {
 			r->was_unnamed = oldest->was_unnamed;
 			r->digest = oldest->digest;
+			r->trust = oldest->trust;
 			return;
 		}
 	}
 	s->unnamed_state = (enum unnamed_state)oldest->was_unnamed;
 	s->unnamed = oldest->digest;
+	/* What was told since then is not known any more. */
+	s->unnamed_trust = PS_SURE;
+	if (oldest->trust != PS_SURE && s->unnamed_state == UNNAMED_IS)
+		s->unnamed_state = UNNAMED_UNKNOWN;
 }
 
 bool
@@ -141,7 +147,8 @@ forget_known(struct server *s)
 		if (r->type == WIRE_FE_CLOSE)
 			r->named = false;
 		else if (!ps_set_use(&s->known, &r->digest) &&
-		    ps_set_add(&s->known, &r->digest) != 0)
+		    ps_set_add(&s->known, &r->digest,
+		    (enum ps_trust)r->trust) != 0)
 			return false;
 	}
 	return true;
@@ -187,4 +194,22 @@ bool
 server_forget_statements(struct server *s)
 {
 	return forget_names(s) && forget_known(s);
+}
+
+/* ---- settings ---- */
+
+/*
+ * Were statements behind an Execute parsed before the change or after it?
+ * Nobody knows, so nobody is to have them.
+ */
+void
+server_settings_told(struct server *s, bool changed)
+{
+	if (!changed)
+		s->executes = false;
+	else if (s->unnamed_trust == PS_BEHIND &&
+	    s->unnamed_state == UNNAMED_IS)
+		s->unnamed_state = UNNAMED_UNKNOWN;
+	s->unnamed_trust = PS_SURE;
+	ps_set_judge(&s->known, changed ? PS_STALE : PS_SURE);
 }

@@ -105,6 +105,7 @@ dirty(void)
 
 	script_add(&s, 'C', "S", "s1", SCRIPT_END);
 	script_add(&s, 'C', "S", "s2", SCRIPT_END);
+	script_add(&s, 'C', "S", "s3", SCRIPT_END);
 	script_add(&s, 'P', "s1", "select 'another''s'", SCRIPT_END);
 	script_add(&s, 'P', "s2", "select 'another''s', $1::text",
 	    SCRIPT_END);
@@ -113,7 +114,10 @@ dirty(void)
 	script_add(&s, 'Q', "set timezone to 'America/Lima'; "
 	    "set datestyle to sql; set application_name to 'other'",
 	    SCRIPT_END);
-	script_add(&s, 'P', "", "select 'another''s unnamed'", SCRIPT_END);
+	script_add(&s, 'P', "s3", "select timestamptz '2020-01-01 00:00'",
+	    SCRIPT_END);
+	script_add(&s, 'P', "", "select timestamptz '2020-01-01 00:00'",
+	    SCRIPT_END);
 	script_add(&s, 'S', SCRIPT_END);
 	send_script(&s);
 	script_release(&s);

@@ -52,6 +52,12 @@ static const struct text texts[] = {
 	{ "select 1; select 2", 0, NULL, { NULL } },
 	{ "select nothing from nowhere", 0, NULL, { NULL } },
 	{ "do $$ begin raise notice 'seen'; end $$", 0, NULL, { NULL } },
+	/* What is read when it is parsed, and how then. */
+	{ "select timestamptz '2020-01-01 00:00'", 0, NULL, { NULL } },
+	{ "select timestamptz '2020-01-01 00:00'", 0, NULL, { NULL } },
+	{ "select date '01/02/2020', 'a\\n'", 0, NULL, { NULL } },
+	{ "set standard_conforming_strings to off", 0, NULL, { NULL } },
+	{ "set datestyle to german, dmy", 0, NULL, { NULL } },
 };
 
 static const char *const queries[] = {

@@ -159,4 +159,35 @@ START_TEST(threads)
 }
 END_TEST
 
-UNIT_MAIN("params", names, sets_share_values, sql, threads)
+START_TEST(what_a_parse_reads)
+{
+	struct params_names *p = some_names();
+	struct params a = { { 0 } }, b = { { 0 } }, none = { { 0 } };
+	uint64_t was;
+
+	ck_assert(params_is_read_by_parse(p, 0));
+	ck_assert(!params_is_read_by_parse(p, 1));
+	set(p, &a, "client_encoding", "UTF8");
+	set(p, &a, "search_path", "public");
+	set(p, &a, "application_name", "one");
+	set(p, &b, "search_path", "public");
+	set(p, &b, "application_name", "another");
+	was = params_of_parse(p, &a, &none);
+	ck_assert_uint_ne(was, params_of_parse(p, &b, &none));
+	/* Where a client has none the server's counts, but not before its. */
+	ck_assert_uint_eq(was, params_of_parse(p, &b, &a));
+	ck_assert_uint_eq(was, params_of_parse(p, &none, &a));
+	set(p, &b, "client_encoding", "LATIN1");
+	ck_assert_uint_ne(was, params_of_parse(p, &b, &a));
+	ck_assert_uint_eq(was, params_of_parse(p, &a, &b));
+	/* It matters whose value it is. */
+	set(p, &b, "client_encoding", "public");
+	set(p, &b, "search_path", "UTF8");
+	ck_assert_uint_ne(was, params_of_parse(p, &b, &none));
+	params_release(p, &a);
+	params_release(p, &b);
+	params_names_free(p);
+}
+END_TEST
+
+UNIT_MAIN("params", names, sets_share_values, sql, what_a_parse_reads, threads)

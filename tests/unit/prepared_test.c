@@ -10,14 +10,14 @@
 START_TEST(equal_text_is_one_statement)
 {
 	struct ps_table t;
-	struct ps_statement *a, *b, *c, *d;
+	struct ps_statement *a, *b, *c, *d, *e;
 	char	name[PS_NAME_LEN], other[PS_NAME_LEN];
 
 	ps_table_init(&t, 42);
-	a = ps_get(&t, "SELECT $1\0\0\0\0\x17", 14, 1);
-	b = ps_get(&t, "SELECT $1\0\0\0\0\x17", 14, 1);
-	c = ps_get(&t, "SELECT $1\0\0\0\0\x19", 14, 1);
-	d = ps_get(&t, "SELECT $1", 10, 0);
+	a = ps_get(&t, 0, "SELECT $1\0\0\0\0\x17", 14, 1);
+	b = ps_get(&t, 0, "SELECT $1\0\0\0\0\x17", 14, 1);
+	c = ps_get(&t, 0, "SELECT $1\0\0\0\0\x19", 14, 1);
+	d = ps_get(&t, 0, "SELECT $1", 10, 0);
 	ck_assert_ptr_eq(a, b);
 	ck_assert_uint_eq(a->refs, 2);
 	ck_assert_uint_eq(a->query_len, 10);
@@ -30,6 +30,11 @@ START_TEST(equal_text_is_one_statement)
 	ps_server_name(&c->digest, other);
 	ck_assert_str_ne(name, other);
 	ck_assert_uint_eq(t.statements.count, 3);
+	/* Nor is it the same with other settings. */
+	e = ps_get(&t, 7, "SELECT $1", 10, 0);
+	ck_assert_ptr_ne(e, d);
+	ck_assert(!digest_equal(&e->digest, &d->digest));
+	ps_unref(e);
 	ps_unref(a);
 	ck_assert_uint_eq(t.statements.count, 3);
 	ps_unref(b);
@@ -47,11 +52,11 @@ START_TEST(collisions)
 	struct ps_statement *a, *b;
 
 	ps_table_init(&t, 1);
-	a = ps_get(&t, "A", 2, 0);
-	b = ps_get(&t, "B", 2, 0);
+	a = ps_get(&t, 0, "A", 2, 0);
+	b = ps_get(&t, 0, "B", 2, 0);
 	hash_remove(&t.statements, &b->node);
 	ck_assert_int_eq(hash_add(&t.statements, &b->node, a->node.hash), 0);
-	ck_assert_ptr_eq(ps_get(&t, "A", 2, 0), a);
+	ck_assert_ptr_eq(ps_get(&t, 0, "A", 2, 0), a);
 	ps_unref(a);
 	ps_unref(a);
 	ps_unref(b);
@@ -70,7 +75,7 @@ START_TEST(names)
 	ps_table_init(&t, 9);
 	ck_assert_ptr_null(ps_map_find(&m, "s"));
 	for (i = 0; i < 5000; i++) {
-		struct ps_statement *s = ps_get(&t, i % 2 == 0 ? "X" : "Y", 2,
+		struct ps_statement *s = ps_get(&t, 0, i % 2 == 0 ? "X" : "Y", 2,
 		    0);
 
 		snprintf(name, sizeof(name), "s%d", i);
@@ -122,14 +127,15 @@ START_TEST(least_recently_used)
 {
 	struct ps_set s;
 	struct digest d, out;
+	enum ps_trust was;
 	unsigned i;
 
 	ps_set_init(&s);
-	ck_assert(!ps_set_evict(&s, &out));
+	ck_assert(!ps_set_evict(&s, &out, &was));
 	for (i = 0; i < 8; i++) {
 		d = digest_no(i);
 		ck_assert(!ps_set_use(&s, &d));
-		ck_assert_int_eq(ps_set_add(&s, &d), 0);
+		ck_assert_int_eq(ps_set_add(&s, &d, PS_SURE), 0);
 	}
 	/* 0 and 7 are used again, 3 is forgotten: 1 2 4 5 6 0 7 remain. */
 	d = digest_no(0);
@@ -144,7 +150,7 @@ START_TEST(least_recently_used)
 	for (i = 0; i < 6; i++) {
 		static const unsigned order[] = { 1, 2, 4, 5, 6, 0 };
 
-		ck_assert(ps_set_evict(&s, &out));
+		ck_assert(ps_set_evict(&s, &out, &was));
 		d = digest_no(order[i]);
 		ck_assert(digest_equal(&d, &out));
 	}
@@ -153,5 +159,39 @@ START_TEST(least_recently_used)
 }
 END_TEST
 
+/* A statement parsed behind a SET, and what is heard of that afterwards. */
+START_TEST(trust)
+{
+	struct ps_set s;
+	struct digest d[4];
+	enum ps_trust was;
+	unsigned i;
+
+	ps_set_init(&s);
+	for (i = 0; i < 4; i++)
+		d[i] = digest_no(i);
+	ck_assert_int_eq(ps_set_add(&s, &d[0], PS_BEHIND), 0);
+	ck_assert_int_eq(ps_set_add(&s, &d[1], PS_SURE), 0);
+	ck_assert_int_eq(ps_set_add(&s, &d[2], PS_BEHIND), 0);
+	ck_assert(ps_set_use(&s, &d[0]));
+	ps_set_remove(&s, &d[2]);
+	ck_assert_uint_eq(s.behind, 1);
+	ps_set_judge(&s, PS_STALE);
+	ck_assert_uint_eq(s.behind, 0);
+	/* The server has it, but nobody can use it. */
+	ck_assert(!ps_set_use(&s, &d[0]));
+	ck_assert_uint_eq(ps_set_count(&s), 2);
+	ck_assert(ps_set_take(&s, &d[0], &was));
+	ck_assert_int_eq(was, PS_STALE);
+	ck_assert(!ps_set_take(&s, &d[0], &was));
+	ck_assert(ps_set_use(&s, &d[1]));
+	ck_assert_int_eq(ps_set_add(&s, &d[3], PS_BEHIND), 0);
+	ps_set_judge(&s, PS_SURE);
+	ps_set_judge(&s, PS_STALE);
+	ck_assert(ps_set_use(&s, &d[3]));
+	ps_set_release(&s);
+}
+END_TEST
+
 UNIT_MAIN("prepared", equal_text_is_one_statement, collisions, names,
-    least_recently_used)
+    least_recently_used, trust)
