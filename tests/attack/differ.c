@@ -32,9 +32,14 @@
 #include "tests/attack/run.h"
 #include "tests/attack/script.h"
 
+/* For one message, and while a script that differs is shrunk. */
+#define PATIENT_MS	60000
+#define SHRINKING_MS	4000
+
 static struct peer_address direct, pooled, console;
 static struct peer control, admin, holder, other;
 static bool	held, narrow;
+static int	patience = PATIENT_MS;
 static int	unread;		/* answers that the other is still to get */
 static bool	refused;	/* there was an error among them */
 static unsigned long n_played, n_messages, n_answers, n_crashes, n_differ;
@@ -223,7 +228,8 @@ recover(void)
 static bool
 play(const struct script *s, struct outcome *o)
 {
-	struct stage quiet = { &control, NULL }, loud = { &control, noise };
+	struct stage quiet = { &control, NULL, patience },
+	    loud = { &control, noise, patience };
 
 	memset(o, 0, sizeof(*o));
 	if (!fill_table()) {
@@ -375,7 +381,9 @@ judge(const char *name, struct script *s)
 		print_transcript("PostgreSQL", &first.direct, first.direct.n);
 		bad = true;
 	} else if (bad && differs(s)) {
+		patience = SHRINKING_MS;
 		shrink(s);
+		patience = PATIENT_MS;
 		if (play(s, &again))
 			report(name, s, &again, "");
 		else

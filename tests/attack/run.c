@@ -10,7 +10,6 @@
 #include "common/wire.h"
 #include "tests/attack/model.h"
 
-#define PATIENCE_MS	60000
 #define SHOWN		60
 
 struct run {
@@ -177,14 +176,23 @@ transcript_compare(const struct transcript *a, const struct transcript *b)
 			continue;
 		if (!is_known(a->line[i], b->line[i]))
 			return i;
-		/* A description is more than one message: they are out of
-		 * step from here on. */
-		if (a->line[i][0] != WIRE_BE_ERROR)
-			return SIZE_MAX;
 	}
+	if (b->out_of_step)
+		return SIZE_MAX;
 	if (!b->complete)
 		return i;
 	return a->n == b->n || (a->broken && i == a->n) ? SIZE_MAX : i;
+}
+
+/* A description is more than one message: the rest lies one further on. */
+static bool
+falls_out(const struct transcript *postgres, const struct transcript *pooler)
+{
+	size_t	i = pooler->n - 1;
+
+	return pooler->n > 0 && i < postgres->n && !pooler->broken &&
+	    is_known(postgres->line[i], pooler->line[i]) &&
+	    postgres->line[i][0] != WIRE_BE_ERROR;
 }
 
 /* ---- playing ---- */
@@ -209,13 +217,14 @@ listen_for(struct run *r, int ms)
 		return false;
 	model_got(&r->model, m.type);
 	write_down(r->out, &m);
+	r->out->out_of_step = r->like != NULL && falls_out(r->like, r->out);
 	return true;
 }
 
 static bool
 answered(const struct run *r, size_t step)
 {
-	if (r->model.ended || r->out->broken)
+	if (r->model.ended || r->out->broken || r->out->out_of_step)
 		return true;
 	return r->like != NULL ? r->out->n >= r->like->after[step] :
 	    model_done(&r->model);
@@ -238,11 +247,12 @@ cancel_sleep(struct run *r, size_t step)
 {
 	int	tries;
 
-	for (tries = PATIENCE_MS / 5; tries > 0; tries--) {
+	for (tries = r->stage->patience / 5; tries > 0; tries--) {
 		if (r->like == NULL && (r->out->broken ||
 		    model_done(&r->model)))
 			return true;
-		if (r->like != NULL && !r->like->slept[step])
+		if (r->out->out_of_step ||
+		    (r->like != NULL && !r->like->slept[step]))
 			return true;
 		if (somebody_sleeps(r)) {
 			r->out->slept[step] = true;
@@ -282,7 +292,7 @@ play_step(struct run *r, size_t at)
 		return true;
 	}
 	while (!answered(r, at))
-		if (!listen_for(r, PATIENCE_MS))
+		if (!listen_for(r, r->stage->patience))
 			return false;
 	r->out->after[at] = r->out->n;
 	return true;
@@ -307,13 +317,14 @@ run_script(const struct script *script, const struct peer_address *address,
 	if (peer_open(&r->peer, address)) {
 		out->complete = true;
 		for (i = 0; i < script->n && out->complete && !out->broken &&
+		    !out->out_of_step &&
 		    (like == NULL || !like->broken || i <= like->last); i++) {
 			out->complete = play_step(r, i);
 			out->last = i;
 		}
 		while (like != NULL && like->broken && out->complete &&
 		    out->n < like->n)
-			out->complete = listen_for(r, PATIENCE_MS);
+			out->complete = listen_for(r, stage->patience);
 		peer_close(&r->peer);
 	}
 	buf_release(&r->unsent);

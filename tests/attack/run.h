@@ -28,6 +28,7 @@ struct transcript {
 	bool	  slept[SCRIPT_STEPS];	/* 'k': somebody was in pg_sleep() */
 	bool	  complete;	/* all answers came in time */
 	bool	  broken;	/* the client broke a COPY: undefined from here */
+	bool	  out_of_step;	/* a known difference: not comparable */
 	size_t	  last;		/* broken: the step that was played last */
 };
 
@@ -35,6 +36,7 @@ struct transcript {
 struct stage {
 	struct peer	*control;	/* of the same database, direct */
 	void		(*noise)(const char *kind);	/* NULL: be quiet */
+	int		  patience;	/* milliseconds, for one message */
 };
 
 /*
