@@ -390,7 +390,7 @@ must_parse(struct client *c)
 {
 	struct server *s = c->server;
 
-	return s->tx == WIRE_TX_FAILED || requests_need_sync(&s->requests) ||
+	return s->tx == WIRE_TX_FAILED || s->executes ||
 	    (client_unsettled(c) && requests_find(&s->requests, ends_batch,
 	    NULL) != REQUESTS_NOWHERE);
 }

@@ -110,7 +110,7 @@ dirty(void)
 
 	script_add(&s, 'C', "S", "s1", SCRIPT_END);
 	script_add(&s, 'C', "S", "s2", SCRIPT_END);
-	script_add(&s, 'C', "S", "s3", SCRIPT_END);
+	script_add(&s, 'C', "S", "s4", SCRIPT_END);
 	script_add(&s, 'P', "s1", "select 'another''s'", SCRIPT_END);
 	script_add(&s, 'P', "s2", "select 'another''s', $1::text",
 	    SCRIPT_END);
@@ -119,7 +119,7 @@ dirty(void)
 	script_add(&s, 'Q', "set timezone to 'America/Lima'; "
 	    "set datestyle to sql; set application_name to 'other'",
 	    SCRIPT_END);
-	script_add(&s, 'P', "s3", "select timestamptz '2020-01-01 00:00'",
+	script_add(&s, 'P', "s4", "select timestamptz '2020-01-01 00:00'",
 	    SCRIPT_END);
 	script_add(&s, 'P', "", "select timestamptz '2020-01-01 00:00'",
 	    SCRIPT_END);

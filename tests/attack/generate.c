@@ -52,10 +52,6 @@ static const struct text texts[] = {
 	{ "select 1; select 2", 0, NULL, { NULL } },
 	{ "select nothing from nowhere", 0, NULL, { NULL } },
 	{ "do $$ begin raise notice 'seen'; end $$", 0, NULL, { NULL } },
-	/* What is read when it is parsed, and how then. */
-	{ "select timestamptz '2020-01-01 00:00'", 0, NULL, { NULL } },
-	{ "select timestamptz '2020-01-01 00:00'", 0, NULL, { NULL } },
-	{ "select date '01/02/2020', 'a\\n'", 0, NULL, { NULL } },
 	{ "set standard_conforming_strings to off", 0, NULL, { NULL } },
 	{ "set datestyle to german, dmy", 0, NULL, { NULL } },
 };
@@ -335,6 +331,44 @@ burst_copy_in(struct gen *g)
 		add(g, 'S', SCRIPT_END);
 }
 
+/*
+ * Literals are read when a statement is parsed. It is closed at once: on
+ * another server it would be parsed again, with the settings of then.
+ */
+static void
+burst_literal(struct gen *g)
+{
+	static const char *const sets[] = {
+		"set timezone to 'Asia/Tokyo'", "set timezone to 'UTC'",
+		"set datestyle to german, dmy", "set datestyle to iso, mdy",
+		"set standard_conforming_strings to off",
+		"set standard_conforming_strings to on",
+	};
+	static const char *const literals[] = {
+		"select timestamptz '2020-01-01 00:00'",
+		"select date '01/02/2020', 'a\\n'",
+	};
+
+	if (chance(g, 60)) {
+		if (chance(g, 50)) {
+			add(g, 'Q', sets[draw(g, ARRAY_LEN(sets))],
+			    SCRIPT_END);
+		} else {
+			add(g, 'P', "", sets[draw(g, ARRAY_LEN(sets))],
+			    SCRIPT_END);
+			add(g, 'B', "", "", "t", SCRIPT_END);
+			add(g, 'E', "", "0", SCRIPT_END);
+		}
+		if (chance(g, 50))
+			add(g, 'w', SCRIPT_END);
+	}
+	add(g, 'P', "s4", literals[draw(g, 2)], SCRIPT_END);
+	add(g, 'B', "", "s4", "t", SCRIPT_END);
+	add(g, 'E', "", "0", SCRIPT_END);
+	add(g, 'C', "S", "s4", SCRIPT_END);
+	add(g, 'S', SCRIPT_END);
+}
+
 static void
 burst_function(struct gen *g)
 {
@@ -392,6 +426,8 @@ burst(struct gen *g)
 		burst_error(g);
 	} else if (n < 88) {
 		burst_copy_in(g);
+	} else if (n < 92) {
+		burst_literal(g);
 	} else if (n < 97) {
 		burst_function(g);
 	} else {

@@ -38,7 +38,8 @@ kept=("$top"/tests/attack/kept/*.script)
 if [ -e "${kept[0]}" ]; then
 	for script in "${kept[@]}"; do
 		out=$(differ differ0 "$script" 2>&1)
-		is "kept: $(basename "$script" .script)" 0 $?
+		status=$?
+		is "kept: $(basename "$script" .script)" 0 $status
 		[[ $out == *" 0 differ" ]] || printf '%s\n' "$out"
 	done
 fi
