@@ -11,22 +11,6 @@ archive_settings
 pg_start
 claim
 pg_sql "create table t (x int); insert into t values (1)" >/dev/null
-# By the server's functions: Debian's pg_basebackup refuses newer servers.
-base_backup() {
-	local start="pg_backup_start('base', true)"
-	local stop="pg_backup_stop(false)"
-	if [ "$PG" -lt 15 ]; then
-		start="pg_start_backup('base', true, false)"
-		stop="pg_stop_backup(false)"
-	fi
-	psql -XAtq -v ON_ERROR_STOP=1 -h "$tmp" -p "$pg_port" -U postgres \
-	    -d postgres >/dev/null <<-SQL || return 1
-	SELECT $start;
-	\! cp -r $tmp/data $tmp/base
-	SELECT labelfile FROM $stop \g $tmp/base/backup_label
-	SQL
-	rm -rf "$tmp"/base/pg_wal/* "$tmp"/base/postmaster.*
-}
 base_backup
 is "a base backup" 0 $?
 pg_sql "insert into t select generate_series(2, 1000)" >/dev/null

@@ -17,13 +17,12 @@ pg_start
 mkdir "$tmp/repo"
 claim
 serve_start
-"$client_bin/pg_basebackup" -h "$tmp" -p "$pg_port" -U postgres -X none \
-    -c fast -D "$tmp/base" >/dev/null 2>&1
+base_backup || { echo "Bail out! no base backup"; exit 1; }
 pg_sql "create table t as select g as x, repeat('x', 500) as y
     from generate_series(1, 60000) g" >/dev/null
 last=$(switch_wal)
 until_true 60 archived "$last"
-is "WAL of a base backup is archived" 0 $?
+is "the WAL behind a base backup is archived" 0 $?
 in_archive() {
 	mapfile -t names < <(find "$tmp/repo/main/wal" -type f -printf '%f\n' |
 	    sed -n 's/^\([0-9A-F]\{24\}\)-.*/\1/p' | sort)

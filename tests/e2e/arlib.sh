@@ -118,6 +118,24 @@ is_in_state() {
 	[ "$(pg_sql 'SELECT pg_is_in_recovery()')" = "$1" ]
 }
 
+# base_backup: of the running cluster, without its WAL, into $tmp/base. By the
+# server's functions: Debian's pg_basebackup refuses newer servers.
+base_backup() {
+	local start="pg_backup_start('base', true)"
+	local stop="pg_backup_stop(false)"
+	if [ "$PG" -lt 15 ]; then
+		start="pg_start_backup('base', true, false)"
+		stop="pg_stop_backup(false)"
+	fi
+	psql -XAtq -v ON_ERROR_STOP=1 -h "$tmp" -p "$pg_port" -U postgres \
+	    -d postgres >/dev/null <<-SQL || return 1
+	SELECT $start;
+	\! cp -r $tmp/data $tmp/base
+	SELECT labelfile FROM $stop \g $tmp/base/backup_label
+	SQL
+	rm -rf "$tmp"/base/pg_wal/* "$tmp"/base/postmaster.*
+}
+
 # One digest over the rows of a table.
 rows() {
 	pg_sql "SELECT count(*), md5(string_agg(t::text, ',' ORDER BY t::text))
