@@ -37,7 +37,8 @@ pooler_ini 'client_tls_sslmode = allow' "client_tls_key_file = $tmp/tls.key" \
     "client_tls_cert_file = $tmp/tls.crt" 'server_tls_sslmode = verify-full' \
     "server_tls_ca_file = $tmp/tls.crt" 'server_login_retry = 0' \
     'server_connect_timeout = 3' 'max_client_conn = 200' \
-    'query_wait_timeout = 60' 'client_login_timeout = 60'
+    'query_wait_timeout = 60' 'client_login_timeout = 60' \
+    'tcp_socket_buffer = 8192'
 pooler_start
 pooler_env
 
@@ -91,7 +92,8 @@ for what in 'received unencrypted data after SSL response' \
 	succeeds "the log has: $what" logged "$what"
 done
 
-# Key updates are answered, but not without end.
+# Key updates are answered, but not without end. (What the kernel keeps for who
+# does not read is little here.)
 memory=$(resident)
 for how in early late; do
 	out=$(timeout 600 "$B/e2e/tlsstorm" "$port" $how 2>&1)

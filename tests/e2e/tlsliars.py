@@ -12,6 +12,7 @@
 # hang: answers SSLRequest with S as soon as the file is there.
 import os
 import random
+import select
 import socket
 import ssl
 import struct
@@ -458,7 +459,25 @@ def many_records(s, r):
         fail("another answer")
 
 
-ACTS = (ssl_and_startup, ssl_and_a_byte, gss_and_startup, gss_then_ssl,
+def cancel_over_tls(s, r):
+    t = begin(s)
+    t.sendall(STARTUP)
+    got = till_ready(t)
+    at = got.index(b"K\0\0\0\x0c") + 5
+    key = got[at:at + 8]
+    t.sendall(message(b"Q", b"select pg_sleep(600)\0"))
+    # One that is there before the query does nothing.
+    while not select.select([s], [], [], 0.1)[0]:
+        other = socket.create_connection(s.getpeername(), 110)
+        begin(other).sendall(packet(struct.pack("!I", 80877102) + key))
+        plain(other)
+        other.close()
+    if b"C57014" not in till_ready(t):
+        fail("not cancelled")
+    query(t, r)
+
+
+ACTS = (cancel_over_tls, ssl_and_startup, ssl_and_a_byte, gss_and_startup, gss_then_ssl,
         clear_text_in_tls, cut_in_handshake, clear_text_in_session,
         cut_in_record, other_byte, record_twice, alert, notify_and_go_on,
         byte_by_byte, many_records)

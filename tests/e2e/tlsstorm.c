@@ -121,8 +121,8 @@ update(SSL *ssl, int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLOUT };
 
-	/* Ten seconds without room: nobody reads there. */
-	return poll(&p, 1, 10000) == 1 && (p.revents & (POLLERR | POLLHUP)) ==
+	/* Three seconds without room: nobody reads there. */
+	return poll(&p, 1, 3000) == 1 && (p.revents & (POLLERR | POLLHUP)) ==
 	    0 && SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED) == 1 &&
 	    SSL_do_handshake(ssl) == 1;
 }
