@@ -135,9 +135,14 @@ has_server(const struct client *c, void *arg UNUSED)
 	return c->server != NULL;
 }
 
+/* Who waits only for a query of ours waits on, without that server. */
 static void
 end_transaction(struct client *c, void *arg UNUSED)
 {
+	if (c->state == CLIENT_LINKING || c->state == CLIENT_AUTH_QUERY) {
+		server_close(c->server, "pause mode");
+		return;
+	}
 	client_fail_code(c, "57P01", "terminating connection: the pooler "
 	    "holds all clients, and the time for transactions is over");
 }

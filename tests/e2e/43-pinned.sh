@@ -152,6 +152,26 @@ h< C:RELEASE Z:I
 c< T D:3 C Z:I
 a< T D:4 C Z:I
 
+test whose server is still being tested at the deadline goes on waiting
+open a dbname=trans
+open h '$console'
+a> Q 'select 1'
+a< T D:1 C Z:I
+h> Q 'SET server_check_delay = 0'
+h< C Z:I
+h> Q 'SET server_check_query = \'select pg_sleep(600)\''
+h< C Z:I
+a> Q 'select 2'
+sh sleeping
+h> Q 'hold 1'
+h< C:HOLD Z:I
+h> Q 'SET server_check_query = \'select 1\''
+h< C Z:I
+silent a 100
+h> Q release
+h< C:RELEASE Z:I
+a< T D:2 C Z:I
+
 test one console holds, another releases
 open a dbname=trans
 open h '$console'

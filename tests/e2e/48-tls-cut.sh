@@ -29,10 +29,12 @@ pg_start
 pg_sql 'create role alice superuser login'
 free_port liar_port
 free_port hang_port
+free_port behind_port
 databases="postgres = host=localhost port=$pg_port pool_size=5
 session = host=localhost port=$pg_port dbname=postgres pool_size=3 pool_mode=session
 tlsliars = host=localhost port=$liar_port pool_size=4
-hangs = host=localhost port=$hang_port pool_size=1"
+hangs = host=localhost port=$hang_port pool_size=1
+behind = host=localhost port=$behind_port pool_size=1"
 pooler_ini 'client_tls_sslmode = allow' "client_tls_key_file = $tmp/tls.key" \
     "client_tls_cert_file = $tmp/tls.crt" 'server_tls_sslmode = verify-full' \
     "server_tls_ca_file = $tmp/tls.crt" 'server_login_retry = 0' \
@@ -129,6 +131,8 @@ chmod +x "$tmp/tls" "$tmp/asked"
 liars hang "$hang_port" "$tmp/tls.crt" "$tmp/tls.key" "$tmp/go" \
     >"$tmp/hang.out" &
 pids+=($!)
+liars behind "$behind_port" >"$tmp/behind.out" &
+pids+=($!)
 hangs() {
 	process "$pooler_pid"
 }
@@ -166,6 +170,15 @@ talk <<-TALK
 	open a dbname=postgres
 	a> Q 'select 2'
 	a< T D:2 C Z:I
+
+	test what comes with the end of a server's login is not lost
+	sh '$tmp/tls disable'
+	open a dbname=behind
+	a> Q 'select 3'
+	a< T 'D:select 3' C Z:I
+	a> Q 'select 4'
+	a< T 'D:select 4' C Z:I
+	sh '$tmp/tls verify-full'
 TALK
 succeeds 'the pooler lives' hangs
 pooler_stop

@@ -4,12 +4,14 @@
 #        tlsliars.py client pooler-port seconds seed
 #        tlsliars.py ask pooler-port seconds seed
 #        tlsliars.py hang port certificate key file
+#        tlsliars.py behind port
 #
 # server: answers SSLRequest as no server should, or speaks TLS and cuts it
 # anywhere; some connections are honest, and answer each query with its text.
 # client: does to the pooler what a stranger in the middle would.
 # ask: plain clients of the server's: their own answer, or an error.
 # hang: answers SSLRequest with S as soon as the file is there.
+# behind: no TLS; the first half of a notice comes with the login's last word.
 import os
 import random
 import select
@@ -270,6 +272,23 @@ def hang(port, certificate, key, until):
         c.close()
 
 
+def behind(port):
+    half = message(b"N", b"SNOTICE\0VNOTICE\0C00000\0Mhello\0\0")
+    s = socket.create_server(("127.0.0.1", port), backlog=100)
+    while True:
+        c = s.accept()[0]
+        try:
+            n, _ = struct.unpack("!II", receive(c, 8))
+            receive(c, n - 8)
+            c.sendall(HELLO + half[:7])
+            time.sleep(0.05)
+            c.sendall(half[7:])
+            serve_queries(c, random.Random(1))
+        except (OSError, EOFError, struct.error):
+            pass
+        c.close()
+
+
 # --- clients ---------------------------------------------------------------
 
 
@@ -525,7 +544,9 @@ def ask(pooler, seconds, seed, number):
 
 
 what = sys.argv[1]
-if what == "hang":
+if what == "behind":
+    behind(int(sys.argv[2]))
+elif what == "hang":
     hang(int(sys.argv[2]), *sys.argv[3:])
 elif what == "server":
     server(int(sys.argv[2]), sys.argv[3], sys.argv[4], float(sys.argv[5]),
