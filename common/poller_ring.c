@@ -15,6 +15,7 @@
 /* Completions that the kernel keeps in shared memory; more is slower. */
 #define CQ_ENTRIES	4096
 #define BUFFER_GROUP	0
+_Static_assert(RING_MORE == IORING_CQE_F_MORE, "the kernel's flag");
 /* The data of requests whose own events say nothing. */
 #define NO_DATA		0
 
@@ -372,10 +373,4 @@ ring_fetch(struct ring *r)
 			return false;
 	}
 	return io_uring_cq_ready(ring) == 0;
-}
-
-bool
-ring_more(const struct ring_event *e)
-{
-	return (e->flags & IORING_CQE_F_MORE) != 0;
 }

@@ -33,6 +33,8 @@ struct kernel_ring;
 /* Of one send or receive. */
 #define RING_PIECES	8
 
+#define RING_MORE	(1U << 1)	/* IORING_CQE_F_MORE */
+
 struct ring_event {
 	uint64_t data;
 	int	 result;	/* bytes, poll's events, or a negated errno */
@@ -91,7 +93,11 @@ struct lent *ring_take_buffer(struct ring *, struct poller *,
 	    const struct ring_event *);
 
 /* True if more events of the same request follow. */
-bool	ring_more(const struct ring_event *);
+static inline bool
+ring_more(const struct ring_event *e)
+{
+	return (e->flags & RING_MORE) != 0;
+}
 
 /*
  * Submits what was prepared and waits for an event at most timeout_ms (-1:

@@ -278,7 +278,8 @@ settle_conn(struct poller *p, struct poller_conn *c)
 		    KIND_OUT);
 		return c->sock->polls_out;
 	}
-	return settle_send(st, c) && uring_recv_settle(p, c);
+	return settle_send(st, c) &&
+	    (uring_recv_is_settled(c) || uring_recv_settle(p, c));
 }
 
 /* Cancels everything of a socket that nobody owns any more. */

@@ -132,7 +132,17 @@ uring_bury(struct uring_state *st, struct poller_sock *s)
 
 /* ---- poller_uring_recv.c ---- */
 
-/* Starts, changes or ends its receive, as its state asks for. */
+/* Its receive is as its state asks for. Inline: it nearly always is. */
+static inline bool
+uring_recv_is_settled(const struct poller_conn *c)
+{
+	const struct poller_sock *s = c->sock;
+
+	return s->ended || (s->receiving && !s->bulk &&
+	    (c->receiving || s->held_head == NULL));
+}
+
+/* It is not: starts, changes or ends it. */
 bool	uring_recv_settle(struct poller *, struct poller_conn *) MUST_CHECK;
 
 /* Has the kernel end its receive, if there is one. */

@@ -69,13 +69,8 @@ uring_recv_settle(struct poller *p, struct poller_conn *c)
 	struct poller_sock *s = c->sock;
 	struct uring_state *st = p->state;
 
-	if (s->ended)
-		return true;
-	if (s->receiving) {
-		if ((!c->receiving && s->held_head != NULL) || s->bulk)
-			return uring_recv_cancel(st, s);
-		return true;
-	}
+	if (s->receiving)
+		return uring_recv_cancel(st, s);
 	if (c->receiving && s->held_head == NULL)
 		return start_recv(p, c);
 	if (!s->polls_hup && !s->told_hangup) {

@@ -45,6 +45,9 @@ send_to_client(struct server *s, struct buf *b)
 void
 server_forget_request(struct request *r)
 {
+	/* For each answer: a query's owns nothing. */
+	if (r->text == NULL && r->entry == NULL && r->unnamed == NULL)
+		return;
 	free(r->text);
 	ps_entry_unref(r->entry);
 	ps_unref(r->unnamed);
