@@ -63,14 +63,15 @@ expire_one(const struct verb_call *v, const struct places *p, size_t i,
 		.arg = (void *)(uintptr_t)v,
 	};
 	struct expire_result result;
+	char	segments[TEXT_COUNT_MAX];
 	int	rc;
 
 	rc = expire_run(&p->c[i], &req, &result, e);
 	if (rc != 0)
 		return err_wrap(e, "repo%d", p->c[i].repo);
 	if (result.wal > 0) {
-		command_say(v, "repo%d: %llu WAL segments %sremoved\n", p->c[i].repo,
-		    (unsigned long long)result.wal,
+		command_say(v, "repo%d: %s %sremoved\n", p->c[i].repo,
+		    text_print_count(result.wal, "WAL segment", segments),
 		    s->o.dry_run ? "would be " : "");
 	}
 	return 0;
@@ -127,12 +128,13 @@ say_backup(const struct verb_call *v, const struct backup_result *b,
     const struct places *p, size_t n)
 {
 	char	size[TEXT_NUMBER_MAX], stored[TEXT_NUMBER_MAX];
+	char	files[TEXT_COUNT_MAX], pages[TEXT_COUNT_MAX];
 	char	where[SETTINGS_REPO_MAX * 24];
 	size_t	i;
 
 	name_repos(b, p, n, where, sizeof(where));
-	command_say(v, "backup %s is complete: %llu files, %s, %s in %s, WAL "
-	    "%s to %s\n", b->label, (unsigned long long)b->files,
+	command_say(v, "backup %s is complete: %s, %s, %s in %s, WAL "
+	    "%s to %s\n", b->label, text_print_count(b->files, "file", files),
 	    text_print_size_short((int64_t)b->size, size),
 	    text_print_size_short((int64_t)b->stored, stored), where,
 	    b->wal_start, b->wal_stop);
@@ -140,9 +142,9 @@ say_backup(const struct verb_call *v, const struct backup_result *b,
 		command_say(v, "WARNING: repo%d, which is not required, was left out: "
 		    "%s\n", b->loss[i].repo, b->loss[i].why);
 	if (b->bad_blocks > 0) {
-		command_say(v, "WARNING: %llu pages have a wrong checksum; the info "
+		command_say(v, "WARNING: %s with a wrong checksum; the info "
 		    "command lists this backup with errors\n",
-		    (unsigned long long)b->bad_blocks);
+		    text_print_count(b->bad_blocks, "page", pages));
 	}
 }
 

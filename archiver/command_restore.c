@@ -154,14 +154,15 @@ restore_from(const struct verb_call *v, const struct places *p,
 {
 	struct restore_result result;
 	char		size[TEXT_NUMBER_MAX], kept[TEXT_NUMBER_MAX];
+	char		files[TEXT_COUNT_MAX];
 	int		rc;
 
 	rc = restore_run(p->c, p->count, req, &result, e);
 	if (rc != 0)
 		return rc;
-	command_say(v, "backup %s is restored into %s: %llu files, %s",
+	command_say(v, "backup %s is restored into %s: %s, %s",
 	    result.label, req->target.pgdata,
-	    (unsigned long long)result.files,
+	    text_print_count(result.files, "file", files),
 	    text_print_size_short((int64_t)result.size, size));
 	if (req->target.delta) {
 		command_say(v, ", %s of them kept",

@@ -247,6 +247,28 @@ verify_note(void *arg, const char *text)
 	command_say(v, "NOTE %s\n", text);
 }
 
+static void
+say_verified(const struct verb_call *v, int repo, int rc,
+    const struct verify_result *r)
+{
+	char	backups[TEXT_COUNT_MAX], files[TEXT_COUNT_MAX];
+	char	wal[TEXT_COUNT_MAX], faults[TEXT_COUNT_MAX];
+	char	size[TEXT_NUMBER_MAX];
+
+	command_say(v, "repo%d: %s%s (%s, %s) and %s read, %s\n", repo,
+	    rc != 0 && r->faults == 0 ? "NOT VERIFIED; " : "",
+	    text_print_count(r->backups, "backup", backups),
+	    text_print_count(r->files, "file", files),
+	    text_print_size_short((int64_t)r->bytes, size),
+	    text_print_count(r->wal, "WAL object", wal),
+	    text_print_count(r->faults, "fault", faults));
+	if (r->leftovers > 0) {
+		command_say(v, "repo%d: %s that killed writers left, to be "
+		    "removed by expire after expire-grace\n", repo,
+		    text_print_count(r->leftovers, "file", files));
+	}
+}
+
 int
 verb_verify(const struct verb_call *v, struct err *e)
 {
@@ -259,26 +281,13 @@ verb_verify(const struct verb_call *v, struct err *e)
 	struct verify_result result;
 	struct places	p;
 	struct err	why = { 0 };
-	char		size[TEXT_NUMBER_MAX];
 	size_t		i;
 	int		rc, worst = 0;
 
 	command_places(&p, v);
 	for (i = 0; i < p.count; i++) {
 		rc = verify_run(&p.c[i], &req, &result, &why);
-		command_say(v, "repo%d: %s%llu backups (%llu files, %s) and %llu WAL "
-		    "objects read, %llu faults\n", p.c[i].repo,
-		    rc != 0 && result.faults == 0 ? "NOT VERIFIED; " : "",
-		    (unsigned long long)result.backups,
-		    (unsigned long long)result.files,
-		    text_print_size_short((int64_t)result.bytes, size),
-		    (unsigned long long)result.wal,
-		    (unsigned long long)result.faults);
-		if (result.leftovers > 0) {
-			command_say(v, "repo%d: %llu files that killed writers left; "
-			    "expire removes them after expire-grace\n",
-			    p.c[i].repo, (unsigned long long)result.leftovers);
-		}
+		say_verified(v, p.c[i].repo, rc, &result);
 		/* One repository's damage must not hide another's. */
 		if (rc != 0 && worst == 0) {
 			worst = rc;

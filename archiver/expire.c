@@ -418,6 +418,7 @@ expire_run(const struct catalog *c, const struct expire_request *req,
     struct expire_result *result, struct err *e)
 {
 	struct expire	x = { .c = c, .req = req, .result = result };
+	char		failed[TEXT_COUNT_MAX];
 	int		rc;
 
 	memset(result, 0, sizeof(*result));
@@ -441,8 +442,8 @@ expire_run(const struct catalog *c, const struct expire_request *req,
 	if (rc == 0 && result->failed > 0) {
 		*e = x.failure;
 		e->code = rc = ERR_STORE;
-		err_wrap(e, "%llu objects could not be removed",
-		    (unsigned long long)result->failed);
+		err_wrap(e, "%s could not be removed",
+		    text_print_count(result->failed, "object", failed));
 	}
 	return rc;
 }

@@ -223,6 +223,7 @@ judge_unfinished(void *arg, const struct unfinished *u)
 	struct verify	*v = arg;
 	char		 object[LABEL_MAX + MANIFEST_RUN_MAX + 32];
 	char		 text[512], seen[TEXT_STAMP_MAX], end[TEXT_STAMP_MAX];
+	char		 packs[TEXT_COUNT_MAX];
 
 	if (is_alive(v, u))
 		return 0;
@@ -235,9 +236,9 @@ judge_unfinished(void *arg, const struct unfinished *u)
 	v->result->unfinished++;
 	if (v->req->note == NULL)
 		return 0;
-	snprintf(text, sizeof(text), "%s never ended: %llu packs without a "
-	    "manifest, the last sign of life at %s; expire removes them "
-	    "after %s", object, (unsigned long long)u->packs,
+	snprintf(text, sizeof(text), "%s never ended: %s without a manifest, "
+	    "the last sign of life at %s; to be removed by expire after %s",
+	    object, text_print_count(u->packs, "pack", packs),
 	    text_print_rfc3339(u->seen, seen),
 	    text_print_rfc3339(u->seen + v->req->grace, end));
 	v->req->note(v->req->arg, text);

@@ -10,6 +10,7 @@
 #include "archiver/object.h"
 #include "archiver/stanza.h"
 #include "common/err.h"
+#include "common/text.h"
 
 /* One segment that is there. */
 struct segment {
@@ -196,7 +197,7 @@ check_gaps(const struct state *t)
 	/* As if the segment before the first that is needed were there. */
 	const struct segment start = { t->w->need_timeline, t->w->need_number - 1 };
 	const struct segment *s, *before = &start;
-	char		name[64], text[128];
+	char		name[64], text[128], missing[TEXT_COUNT_MAX];
 	uint64_t	per_id = (UINT64_C(1) << 32) / t->w->segment_size;
 	size_t		i;
 
@@ -210,10 +211,10 @@ check_gaps(const struct state *t)
 		    s->number > before->number + 1) {
 			snprintf(name, sizeof(name), "WAL of timeline %u",
 			    s->timeline);
-			snprintf(text, sizeof(text), "%llu segments missing "
-			    "before %08X%08X%08X", (unsigned long long)
-			    (s->number - before->number - 1), s->timeline,
-			    (unsigned)(s->number / per_id),
+			snprintf(text, sizeof(text), "%s missing before "
+			    "%08X%08X%08X", text_print_count(s->number -
+			    before->number - 1, "segment", missing),
+			    s->timeline, (unsigned)(s->number / per_id),
 			    (unsigned)(s->number % per_id));
 			t->w->fault(t->w->arg, name, text);
 		}

@@ -182,6 +182,14 @@ text_print_size_short(int64_t n, char out[TEXT_NUMBER_MAX])
 	return out;
 }
 
+char *
+text_print_count(uint64_t n, const char *noun, char out[TEXT_COUNT_MAX])
+{
+	snprintf(out, TEXT_COUNT_MAX, "%llu %s%s", (unsigned long long)n, noun,
+	    n == 1 ? "" : "s");
+	return out;
+}
+
 /* Parsed from the longest to the shortest; printed by the first exact one. */
 static const struct {
 	const char	*name;

@@ -20,6 +20,7 @@
 /* Room for any number, size or duration, and for any time stamp. */
 #define TEXT_NUMBER_MAX		40
 #define TEXT_STAMP_MAX		40
+#define TEXT_COUNT_MAX		64
 
 /*
  * An integer with an optional sign. Base 0 is C's rule: 0x1f is hexadecimal,
@@ -41,6 +42,10 @@ char	*text_print_size(int64_t n, char out[TEXT_NUMBER_MAX]);
 
 /* For people, rounded to one decimal: "1.5 GiB", "812 B". n >= 0. */
 char	*text_print_size_short(int64_t n, char out[TEXT_NUMBER_MAX]);
+
+/* For people: "0 files", "1 file". The noun is one, and its plural has an s. */
+char	*text_print_count(uint64_t n, const char *noun,
+	    char out[TEXT_COUNT_MAX]);
 
 /*
  * A duration in microseconds: a decimal number with an optional fraction and

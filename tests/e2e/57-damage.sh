@@ -28,7 +28,7 @@ printf 'x' | dd of="$tmp/data/$path" bs=1 seek=$((8192 * 33 + 5000)) \
 pg_start pg_port "$tmp/data"
 out=$(ar backup --type=full)
 like "a page that rotted is no reason to stop" "*is complete*" "$out"
-like "but it is said" "*WARNING: 1 pages have a wrong checksum*" "$out"
+like "but it is said" "*WARNING: 1 page with a wrong checksum*" "$out"
 like "and info goes on saying it" "*error(s) detected during backup*" \
     "$(ar info)"
 pg_stop fast
@@ -163,7 +163,7 @@ mv "$tmp/claim" "$claim"
 
 gap=$(segments | tail -2 | head -1)
 mv "$gap" "$tmp/gap"
-like "verify: a gap in the WAL" "*1 segments missing before*" "$(ar verify)"
+like "verify: a gap in the WAL" "*: 1 segment missing before*" "$(ar verify)"
 mv "$tmp/gap" "$gap"
 succeeds "whole again" ar verify
 

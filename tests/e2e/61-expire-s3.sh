@@ -17,7 +17,7 @@ done
 succeeds "verify" ar verify
 like "expire" "*expire backup ${labels[1]}*" "$(ar expire)"
 is "one is listed" 1 "$(ar info | grep -c 'full backup')"
-like "after the grace" "*remove backup ${labels[1]}*WAL segments removed*" \
+like "after the grace" "*remove backup ${labels[1]}*WAL segment*removed*" \
     "$(ar expire --expire-grace=0)"
 is "nothing is left to do" "" "$(ar expire --expire-grace=0)"
 succeeds "the other one is whole" ar verify

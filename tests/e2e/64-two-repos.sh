@@ -62,7 +62,7 @@ like "WAL reaches both" "*reached all repositories*" "$(ar check)"
 like "a backup reaches both" "*is complete*in repo1 and repo2, WAL*" \
     "$(ar backup --type=full)"
 label=$(newest)
-like "both verify" "*repo1: 1 backups*0 faults*repo2: 1 backups*0 faults*" \
+like "both verify" "*repo1: 1 backup (*0 faults*repo2: 1 backup (*0 faults*" \
     "$(ar verify)"
 
 # --- the second is away and required -------------------------------------------

@@ -401,8 +401,8 @@ START_TEST(without_a_manifest)
 	ck_assert_uint_eq(r.unfinished, 1);
 	ck_assert_uint_eq(r.faults, 2);
 	ck_assert_str_eq(notes, "backup " FULL_2 ", run " RUN_1 " never ended:"
-	    " 1 packs without a manifest, the last sign of life at "
-	    "2030-03-02T00:00:00Z; expire removes them after "
+	    " 1 pack without a manifest, the last sign of life at "
+	    "2030-03-02T00:00:00Z; to be removed by expire after "
 	    "2030-03-03T00:00:00Z\n");
 
 	/* All of it was there: the manifest is lost, and that is a fault. */

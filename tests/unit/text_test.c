@@ -114,6 +114,17 @@ START_TEST(sizes)
 }
 END_TEST
 
+START_TEST(counts)
+{
+	char	out[TEXT_COUNT_MAX];
+
+	ck_assert_str_eq(text_print_count(0, "backup", out), "0 backups");
+	ck_assert_str_eq(text_print_count(1, "backup", out), "1 backup");
+	ck_assert_str_eq(text_print_count(UINT64_MAX, "WAL segment", out),
+	    "18446744073709551615 WAL segments");
+}
+END_TEST
+
 START_TEST(durations)
 {
 	static const struct sample samples[] = {
@@ -214,5 +225,5 @@ START_TEST(no_case)
 }
 END_TEST
 
-UNIT_MAIN("text", integers, booleans, sizes, durations, durations_round_trip,
-    no_case)
+UNIT_MAIN("text", integers, booleans, sizes, counts, durations,
+    durations_round_trip, no_case)
