@@ -184,10 +184,10 @@ homelab_engine_main(const struct engine_call *in, struct err *e)
 	if (rc == 0) {
 		call.s = &s;
 		call.argv = args;
+		progress_init(&bar, isatty(STDERR_FILENO) != 0);
 		rc = leave_root(verb, &s, e);
 		if (rc == 0)
-			progress_init(&bar, isatty(STDERR_FILENO) != 0);
-		rc = verb_run(verb, &call, e);
+			rc = verb_run(verb, &call, e);
 		progress_clear(&bar);
 		settings_release(&s);
 	}

@@ -73,6 +73,12 @@ is "the rows are there" 500 "$(through 'SELECT count(*) FROM t')"
 is "files that the archiver made meanwhile, too" "" \
     "$(foreign "$tmp/repo" "$tmp/lock")"
 
+# Root of a container that may not change its user: it would leave root's files.
+setpriv --bounding-set=-setuid,-setgid "$ARCHIVER" --config="$ini" \
+    --stanza=main expire >"$tmp/out" 2>&1
+is "root that cannot become the owner does nothing" "24" "$?"
+like "it says so" "*cannot become user $SERVER_USER: *" "$(cat "$tmp/out")"
+
 # --- with it -----------------------------------------------------------------------
 
 as "$SERVER_USER" "$ARCHIVER" --config="$ini" serve </dev/null \
