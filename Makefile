@@ -62,8 +62,9 @@ obj = $(patsubst $(B)/homelabctl/%,$(B)/ctl/%,$(patsubst %.c,$(B)/%.o,$(1)))
 COMMON_SRC     := $(filter-out $(NO_URING),$(wildcard common/*.c))
 POOLER_SRC     := $(filter-out pooler/main.c,$(wildcard pooler/*.c))
 # The thin client: libc and the control client only (design section 3).
-THIN_SRC       := $(wildcard archiver/main.c archiver/thin.c archiver/thin_ask.c)
-ENGINE_SRC     := $(filter-out $(THIN_SRC),$(wildcard archiver/*.c))
+# Both it and the engine have say.c.
+THIN_SRC       := $(wildcard archiver/main.c archiver/thin.c archiver/thin_ask.c archiver/say.c)
+ENGINE_SRC     := $(filter-out $(THIN_SRC),$(wildcard archiver/*.c)) archiver/say.c
 HOMELABCTL_SRC := $(filter-out homelabctl/main.c,$(wildcard homelabctl/*.c))
 MAN_SRC        := $(wildcard man/*.c)
 UNIT_SRC       := $(wildcard tests/unit/*_test.c)
@@ -93,7 +94,7 @@ $(B)/ctl/%.o: homelabctl/%.c Makefile
 
 $(B)/libcommon.a: $(call obj,$(COMMON_SRC))
 $(B)/libpooler.a: $(call obj,$(POOLER_SRC))
-$(B)/libarchiver.a: $(call obj,$(ENGINE_SRC) $(filter-out archiver/main.c,$(THIN_SRC)))
+$(B)/libarchiver.a: $(call obj,$(sort $(ENGINE_SRC) $(filter-out archiver/main.c,$(THIN_SRC))))
 $(B)/libhomelabctl.a: $(call obj,$(HOMELABCTL_SRC))
 $(B)/%.a:
 	@rm -f $@

@@ -10,6 +10,7 @@
 
 #include "archiver/help.h"
 #include "archiver/owner.h"
+#include "archiver/say.h"
 #include "archiver/settings.h"
 #include "common/buf.h"
 #include "common/progress.h"
@@ -33,23 +34,9 @@ verb_find(const char *name)
 }
 
 static void
-print(void *arg, const char *text)
-{
-	progress_clear(arg);
-	fputs(text, stdout);
-}
-
-static void
-warn(void *arg, const char *text)
-{
-	progress_clear(arg);
-	fprintf(stderr, "homelab-archiver: %s\n", text);
-}
-
-static void
 progress(void *arg, const char *what, uint64_t done, uint64_t total)
 {
-	progress_draw(arg, what, (int64_t)done, (int64_t)total);
+	say_progress(arg, what, (int64_t)done, (int64_t)total);
 }
 
 static bool
@@ -155,7 +142,8 @@ homelab_engine_main(const struct engine_call *in, struct err *e)
 	struct settings_source src = { in->verb, in->env, in->argc, in->argv,
 	    NULL };
 	struct progress	 bar;
-	struct verb_call call = { .print = print, .warn = warn,
+	struct verb_call call = { .print = say_result,
+	    .warn = say_warning,
 	    .progress = progress, .cancelled = cancelled, .arg = &bar,
 	    .fd = in->fd, .path = in->path };
 	struct settings	 s;

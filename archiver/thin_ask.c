@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "archiver/engine.h"
+#include "archiver/say.h"
 #include "common/ctlask.h"
 #include "common/err.h"
 #include "common/progress.h"
@@ -115,26 +116,6 @@ socket_of_file(const char *config, char *out, size_t size)
 		close(fd);
 }
 
-static void
-print(void *arg, const char *text)
-{
-	progress_clear(arg);
-	fputs(text, stdout);
-}
-
-static void
-warn(void *arg, const char *text)
-{
-	progress_clear(arg);
-	fprintf(stderr, "homelab-archiver: %s\n", text);
-}
-
-static void
-draw(void *arg, const char *what, int64_t done, int64_t total)
-{
-	progress_draw(arg, what, done, total);
-}
-
 enum ask_result
 ask_daemon(const struct engine_call *call, unsigned flags, int *code,
     struct err *e)
@@ -143,8 +124,8 @@ ask_daemon(const struct engine_call *call, unsigned flags, int *code,
 	char		path[256];
 	struct ctlask	ask = { .socket = path, .verb = call->verb,
 	    .path = call->path, .argv = call->argv, .argc = call->argc,
-	    .fd = call->fd, .grace_us = GRACE_US, .output = print,
-	    .warn = warn, .progress = draw, .arg = &bar };
+	    .fd = call->fd, .grace_us = GRACE_US, .output = say_result,
+	    .warn = say_warning, .progress = say_progress, .arg = &bar };
 	const char	*named;
 	enum ctlask_result result;
 

@@ -76,7 +76,7 @@ is "files that the archiver made meanwhile, too" "" \
 # Root of a container that may not change its user: it would leave root's files.
 setpriv --bounding-set=-setuid,-setgid "$ARCHIVER" --config="$ini" \
     --stanza=main expire >"$tmp/out" 2>&1
-is "root that cannot become the owner does nothing" "24" "$?"
+is "root that cannot become the owner does nothing" 41 "$?"
 like "it says so" "*cannot become user $SERVER_USER: *" "$(cat "$tmp/out")"
 
 # --- with it -----------------------------------------------------------------------
