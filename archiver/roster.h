@@ -27,7 +27,7 @@ struct served;
 
 /*
  * Opens every stanza of a file. ERR_CONFIG: the file is wrong or has none;
- * ERR_LOCKED: another daemon serves one of them; what served_open() says.
+ * ERR_LOCKED: another daemon serves one of them; what served_prepare() says.
  */
 int	roster_open(struct roster **out, const char *config, struct err *e)
 	    MUST_CHECK;

@@ -12,7 +12,7 @@
  *
  * Where an entry of [databases] or [users] leaves something out, its option
  * is unset. The settled values, with user before database before global,
- * come from the config_effective functions at the end.
+ * come from config_pool_mode() and those that follow it.
  */
 #ifndef POOLER_CONFIG_H
 #define POOLER_CONFIG_H

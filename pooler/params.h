@@ -8,7 +8,7 @@
  * pointers and an idle client keeps few bytes. The names are fixed when the
  * process starts (`track_extra_parameters` cannot be reloaded).
  * Invariant: the same value is the same pointer, in all threads.
- * Calling sequence: params_names_init() once, before threads; sets are
+ * Calling sequence: params_names_new() once, before threads; sets are
  * zeroed or copied, released with params_release(). The table of values has
  * a lock of its own; a set belongs to one thread at a time.
  */

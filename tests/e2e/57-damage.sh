@@ -94,7 +94,7 @@ pg_stop fast "$tmp/new"
 out=$(ar verify --expire-grace=0)
 is "verify finds no fault" 0 $?
 like "and says what the killed backup left" \
-    "*NOTE backup *never ended: * packs without a manifest*expire removes*" \
+    "*NOTE backup *never ended: * pack* without a manifest*removed by expire*" \
     "$out"
 pack=$(find "$tmp/repo/main/backup/$label" -path '*/data/*' -size +1M | head -1)
 flip() {

@@ -107,7 +107,7 @@ third '^uv\.h$' $uv common/ctlserver.c common/ctlserver.h pooler/main.c \
 # Content-MD5 prescribe.
 third '^openssl/' common/tls.c common/tls_context.c common/tls_impl.h \
     common/scram.c common/random.c common/digest.c common/sha256.c \
-    archiver/md5.c archiver/filter_aead.c archiver/sigv4.c
+    archiver/md5.c
 third '^liburing\.h$' common/poller_ring.c
 third '^sys/epoll\.h$' common/poller_epoll.c common/poller_uring.c \
     common/poller_uring_recv.c
