@@ -213,27 +213,36 @@ void	client_want_server(struct client *);
 void	client_wait_in_pool(struct client *);
 /* client_relay.c */
 void	client_relay_init(struct client *);
-/* client_login.c */
+
+/* ---- client_login.c, client_auth.c, client_welcome.c ---- */
+
+/* It has just connected; after this it may be closed, as after each of these. */
 void	client_login_begin(struct client *);
+void	client_login_tls_ready(struct client *);
+/* Bytes it has sent before it was welcomed; `lent` holds them. */
 void	client_login_data(struct client *, struct lent *, const char *,
 	    size_t n);
-void	client_login_tls_ready(struct client *);
+/* The server that it waited for is there: asks it auth_query. */
 void	client_login_server(struct client *, struct server *);
-void	client_login_free(struct client *);
-/* When the login began (loop_now()). */
-uint64_t client_login_since(const struct client *);
-void	client_login_put_off(struct client *, uint64_t by);
-/* auth_query is over and its server released. */
-void	client_login_query_done(struct client *);
-/* The names it gave at login, "" before; for log lines. */
-const char *client_login_db(const struct client *);
-const char *client_login_user(const struct client *);
 /* auth_query's reply, message by message; see server_relay.c. */
 void	client_login_reply(struct client *, uint8_t type, const char *body,
 	    size_t n);
+/* auth_query is over and its server released. */
+void	client_login_query_done(struct client *);
 /* Welcome the client now that its pool is known; CLIENT_IDLE afterwards. */
 void	client_welcome(struct client *);
+/* Drops what only a login needs, whatever step it has come to. */
+void	client_login_free(struct client *);
 
+/* When the login began (loop_now()). */
+uint64_t client_login_since(const struct client *);
+/* Its time-out comes so many microseconds later. */
+void	client_login_put_off(struct client *, uint64_t by);
+/* The names it gave at login, "(nodb)" and "(nouser)" before; for log lines. */
+const char *client_login_db(const struct client *);
+const char *client_login_user(const struct client *);
+
+/* What SHOW CLIENTS prints for a state. Static. */
 const char *client_state_show(enum client_state);
 /* "C-0x...: db/user@addr:port " for log lines. Returns out. */
 char	*client_prefix(const struct client *, char *out, size_t size);

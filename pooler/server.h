@@ -192,35 +192,50 @@ void	server_arrive(struct loop_task *);
 void	server_move(struct server *, uint32_t worker);
 void	server_leave_all(struct worker *);
 
-/* For other files of the server. */
+/* What SHOW prints for its state; `now` is loop_now(). Static. */
+const char *server_state_show(const struct server *, uint64_t now);
+/* Logs one line that begins with what it is: "S-0x...: db/user@addr:port ". */
+void	server_log(const struct server *, int level, const char *fmt, ...)
+	    PRINTF_LIKE(3, 4);
+
+/* ---- for other files of the server ---- */
+
+/* The one place that changes the state. */
 void	server_enter(struct server *, enum server_state);
+/* Arms the deadline that the present state wants; also to be called when a
+ * time-out was changed. */
 void	server_arm(struct server *);
-void	server_logged_in(struct server *);
-void	server_relay_init(struct server *);
-void	server_feed(struct server *, struct lent *, const char *, size_t);
+/* Queues a simple query of ours (SKIP) and sends it. False: no memory. */
+bool	server_query(struct server *, const char *sql, enum request_why why);
+
 /*
- * The queue is empty but for strays (requests.h): has them resolved by an
- * empty query of ours. Only where the client's messages end. False: no memory.
+ * server_login.c: the steps of a login, in their order. Each may end with the
+ * server closed.
  */
-bool	server_resolve(struct server *) MUST_CHECK;
+/* Looks its host up; done() hears of it, and asks which server it was for. */
+void	server_login_begin(struct server *, resolver_fn *done);
+struct resolver *server_login_resolver(struct server *);
+/* The server that asked; NULL if it was closed meanwhile (freed then). */
+struct server *server_login_of_resolver(struct resolver *);
+void	server_login_connected(struct server *);
+void	server_login_tls_ready(struct server *);
+/* Bytes it has sent, in TLS_ASK and LOGIN. */
+void	server_login_data(struct server *, const char *, size_t n);
+/* The last one: LOGIN, and connect_query, are over. It is offered. */
+void	server_logged_in(struct server *);
+/* Drops what only a login needs, whatever step it has come to. */
+void	server_login_free(struct server *);
+
+/* server_relay.c */
+void	server_relay_init(struct server *);
+/* Bytes it has sent: to its client, to us, or a reason to close it. */
+void	server_feed(struct server *, struct lent *, const char *, size_t);
 /* Frees what a request that has left the queue owns. */
 void	server_forget_request(struct request *);
 /* Answers FAKE requests whose turn has come. False: the client is gone. */
 bool	server_answer_fakes(struct server *);
 /* After anything was relayed: lets go of the server if all is done. */
 void	server_check_release(struct server *);
-/* Queues a simple query of ours (SKIP) and sends it. */
-bool	server_query(struct server *, const char *sql, enum request_why why);
-/* It is older than server_lifetime. */
-bool	server_lifetime_over(const struct server *);
-/*
- * Behind a client that vanished: ends its COPY and its batch (sql NULL), or
- * runs a query of ours. False: no memory.
- */
-bool	server_clean_up(struct server *, const char *sql) MUST_CHECK;
-/* A query of ours in state TESTED, or a step of DRAINING, has succeeded. */
-void	server_tested(struct server *, enum request_why why);
-void	server_drained(struct server *);
 /* The client that hears replies: not one that is only waiting for a test. */
 static inline struct client *
 server_listener(const struct server *s)
@@ -238,11 +253,29 @@ bool	server_undo_dropped(struct server *, const struct request *failed)
 	    MUST_CHECK;
 /* They are all gone, but for what is still in the queue. False: no memory. */
 bool	server_forget_statements(struct server *) MUST_CHECK;
-
 /* The server says that it parses with other settings than before; or it has
  * answered all, and would have said so. */
 void	server_settings_told(struct server *, bool changed);
-/* server_order.c */
+
+/* server_use.c */
+/*
+ * The queue is empty but for strays (requests.h): has them resolved by an
+ * empty query of ours. Only where the client's messages end. False: no memory.
+ */
+bool	server_resolve(struct server *) MUST_CHECK;
+/*
+ * Behind a client that vanished: ends its COPY and its batch (sql NULL), or
+ * runs a query of ours. False: no memory.
+ */
+bool	server_clean_up(struct server *, const char *sql) MUST_CHECK;
+/* A query of ours in state TESTED, or a step of DRAINING, has succeeded. */
+void	server_tested(struct server *, enum request_why why);
+void	server_drained(struct server *);
+/* It is older than server_lifetime. */
+bool	server_lifetime_over(const struct server *);
+
+/* ---- server_order.c: servers as the pools want them ---- */
+
 /* Carries out what a pool decided, except for waiter and idler. In the
  * worker's thread. */
 void	server_order(struct worker *, struct dbpool *,
@@ -257,18 +290,5 @@ void	server_post_evict(struct workers *, uint32_t to, struct dbpool *,
 	    const char *reason);
 /* Has every worker serve those who wait in the pool: after RESUME. */
 void	server_post_serve(struct workers *, struct dbpool *);
-/* server_login.c */
-void	server_login_begin(struct server *, resolver_fn *done);
-struct resolver *server_login_resolver(struct server *);
-/* The server that asked; NULL if it was closed meanwhile (freed then). */
-struct server *server_login_of_resolver(struct resolver *);
-void	server_login_connected(struct server *);
-void	server_login_data(struct server *, const char *, size_t n);
-void	server_login_tls_ready(struct server *);
-void	server_login_free(struct server *);
-
-const char *server_state_show(const struct server *, uint64_t now);
-void	server_log(const struct server *, int level, const char *fmt, ...)
-	    PRINTF_LIKE(3, 4);
 
 #endif /* POOLER_SERVER_H */
