@@ -678,9 +678,11 @@ statements_query(struct client *c, struct relay_msg *m)
 		    look - WIRE_HEADER_LEN))
 			c->server->forgets = true;
 	}
-	/* PostgreSQL drops its unnamed statement, too. */
+	/* PostgreSQL drops its unnamed statement, too; perhaps one that an
+	 * error in an earlier batch is about to bring back. */
 	if (moves_unnamed(c) && (c->unnamed != NULL ||
-	    c->server->unnamed_state != UNNAMED_NONE))
+	    c->server->unnamed_state != UNNAMED_NONE ||
+	    unnamed_may_be_undone(c)))
 		return set_unnamed(c, WIRE_FE_QUERY, NULL);
 	return client_forward(c, WIRE_FE_QUERY);
 }
