@@ -7,6 +7,7 @@
 
 #include "archiver/catalog.h"
 #include "archiver/pgserver.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
 
@@ -105,7 +106,7 @@ await_segment(const struct await *a, const struct catalog *c,
     const char *segment, struct err *e)
 {
 	const struct timespec wait = { 0, POLL_NS };
-	int64_t		due = store_clock() + a->timeout, left;
+	int64_t		due = clock_us() + a->timeout, left;
 	int		looks, rc;
 
 	for (looks = 1;; looks++) {
@@ -117,7 +118,7 @@ await_segment(const struct await *a, const struct catalog *c,
 			return 0;
 		if (a->cancelled != NULL && a->cancelled(a->arg))
 			return err_set(e, ERR_CANCELLED, "cancelled");
-		left = due - store_clock();
+		left = due - clock_us();
 		if (left <= 0)
 			return time_is_up(a, c, segment, e);
 		if (!a->patient && looks % ASK_EVERY == 0) {

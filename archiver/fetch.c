@@ -15,6 +15,7 @@
 #include "archiver/segment.h"
 #include "archiver/settings.h"
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 
 #define RETRY_FIRST_MS	200
@@ -208,7 +209,7 @@ fetch_once(struct attempt *a, int64_t end, struct err *e)
 		a->limits = req->limits;
 		a->limits.timeout_us = a->repo->io_timeout;
 		if (end != INT64_MAX)
-			a->limits.timeout_us = MIN(MAX(end - store_clock(), 1),
+			a->limits.timeout_us = MIN(MAX(end - clock_us(), 1),
 			    a->limits.timeout_us);
 		memset(&one, 0, sizeof(one));
 		rc = fetch_from(a, &one);
@@ -244,7 +245,7 @@ fetch_file(const struct fetch_request *req, struct fetch_result *result,
 {
 	struct attempt	a = { .req = req, .warnings = warnings };
 	int64_t		end = req->limits.timeout_us == 0 ? INT64_MAX :
-	    store_clock() + req->limits.timeout_us;
+	    clock_us() + req->limits.timeout_us;
 	int		pause = RETRY_FIRST_MS, rc;
 
 	if (segment_parse(req->name, &a.name) != 0)
@@ -255,7 +256,7 @@ fetch_file(const struct fetch_request *req, struct fetch_result *result,
 		if (rc == 0 && result != NULL)
 			*result = a.result;
 		if (is_final(rc) || req->once ||
-		    store_clock() + pause * 1000 >= end)
+		    clock_us() + pause * 1000 >= end)
 			return rc;
 		buf_clear(warnings);
 		sleep_ms(pause);

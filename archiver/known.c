@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "archiver/segment.h"
+#include "common/clock.h"
 #include "common/digest.h"
 #include "common/err.h"
 
@@ -157,7 +158,7 @@ group_of(struct known *k, const struct group_key *key)
 		forget(g);
 		g->key = *key;
 	}
-	g->used = store_clock();
+	g->used = clock_us();
 	return g;
 }
 
@@ -198,7 +199,7 @@ list(const struct known_place *p, struct listing *l, struct err *e)
 	int	rc;
 
 	memset(l, 0, sizeof(*l));
-	l->began = store_clock();
+	l->began = clock_us();
 	repo_key_wal(prefix, p->stanza, p->system_id, p->name, NULL);
 	slash = strrchr(prefix, '/');
 	slash[1] = '\0';
@@ -288,7 +289,7 @@ renew(struct known *k, const struct known_place *p, int64_t age,
 	pthread_mutex_lock(&k->lock);
 	g = group_of(k, &key);
 	*out = g;
-	if (g->listed != 0 && store_clock() - g->listed < age)
+	if (g->listed != 0 && clock_us() - g->listed < age)
 		return 0;
 	pthread_mutex_unlock(&k->lock);
 	rc = list(p, &l, e);
@@ -308,7 +309,7 @@ known_claim(struct known *k, const struct known_place *p, int version,
     struct err *e)
 {
 	struct claim	*c, new = { p->repo->number, p->system_id, version,
-	    store_clock() };
+	    clock_us() };
 	size_t		 i;
 	int		 rc;
 
@@ -359,7 +360,7 @@ known_put(struct known *k, const struct known_place *p,
 {
 	struct group_key key = key_of(p);
 	struct object	 object = { p->name->lo, *digest, true,
-	    store_clock() };
+	    clock_us() };
 	struct group	*g;
 	struct object	*known;
 

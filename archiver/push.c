@@ -17,6 +17,7 @@
 #include "archiver/segment.h"
 #include "archiver/settings.h"
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/digest.h"
 #include "common/err.h"
 
@@ -296,7 +297,7 @@ put_all(const struct push_request *req, struct packed *p,
     struct push_result *result, struct buf *warnings, struct err *e)
 {
 	int64_t		end = req->limits.timeout_us == 0 ? 0 :
-	    store_clock() + req->limits.timeout_us;
+	    clock_us() + req->limits.timeout_us;
 	struct err	one, failure = { 0 };
 	size_t		i, stored = 0;
 	bool		any_required = false, found;
@@ -305,7 +306,7 @@ put_all(const struct push_request *req, struct packed *p,
 		struct store_limits l = req->limits;
 
 		if (end != 0)
-			l.timeout_us = MAX(end - store_clock(), 1);
+			l.timeout_us = MAX(end - clock_us(), 1);
 		memset(&one, 0, sizeof(one));
 		if (put(req, &req->repos[i], p, &l, &found, &one) == 0) {
 			result->found += found;

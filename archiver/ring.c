@@ -15,6 +15,7 @@
 #include "archiver/segment.h"
 #include "archiver/spool.h"
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
 
@@ -140,7 +141,7 @@ in_use(const struct ring *r)
 static void
 drop_idle(struct ring *r)
 {
-	if (!r->spent || store_clock() - r->used < RING_IDLE_US)
+	if (!r->spent || clock_us() - r->used < RING_IDLE_US)
 		return;
 	ring_plan_forget(&r->plan, INT64_MAX);
 	sweep(r);
@@ -198,7 +199,7 @@ filled(struct ring *r, struct slot *s, int rc, const struct err *e)
 		if (rc != ERR_ABSENT)
 			log_warning("fetching WAL ahead: %s", e->msg);
 		if (rc == ERR_NOSPACE)
-			r->paused = store_clock() + PAUSE_US;
+			r->paused = clock_us() + PAUSE_US;
 	}
 	slot_clear(s);
 	sweep(r);
@@ -290,7 +291,7 @@ shape(struct ring *r, uint32_t size)
 		    (uint64_t)RING_SLOTS_MAX);
 		r->stats.slots = r->plan.slots;
 	}
-	if (r->plan.slots == 0 || store_clock() < r->paused)
+	if (r->plan.slots == 0 || clock_us() < r->paused)
 		return false;
 	if (r->spool < 0)
 		r->spool = spool_open(r->dir, &e);
@@ -298,7 +299,7 @@ shape(struct ring *r, uint32_t size)
 		return true;
 	log_warning("WAL is not fetched ahead: %s", r->spool < 0 ? e.msg :
 	    "cannot start a thread");
-	r->paused = store_clock() + PAUSE_LONG_US;
+	r->paused = clock_us() + PAUSE_LONG_US;
 	return false;
 }
 
@@ -346,17 +347,17 @@ hand_out(struct ring *r, struct slot *s, const struct ring_request *q,
 bool
 ring_take(struct ring *r, const struct ring_request *q, struct buf *warnings)
 {
-	int64_t		end = store_clock() + q->timeout_us;
+	int64_t		end = clock_us() + q->timeout_us;
 	struct ring_key	key;
 	struct slot	*s = NULL;
 	bool		ok = false;
 
 	pthread_mutex_lock(&r->lock);
-	r->used = store_clock();
+	r->used = clock_us();
 	if (r->size != 0 && key_of(q, r->size, &key))
 		s = find(r, &key);
 	while (s != NULL && s->state == SLOT_BUSY) {
-		if (store_clock() >= end || q->cancelled(q->arg))
+		if (clock_us() >= end || q->cancelled(q->arg))
 			break;
 		wait_until(r, 100);
 		s = find(r, &key);
@@ -400,7 +401,7 @@ ring_follow(struct ring *r, const struct ring_request *q, uint64_t size)
 	if (!segment_size_is_legal(size) || !key_of(q, (uint32_t)size, &key))
 		return;
 	pthread_mutex_lock(&r->lock);
-	r->used = store_clock();
+	r->used = clock_us();
 	if (shape(r, (uint32_t)size)) {
 		stream = ring_plan_follow(&r->plan, q->reader, &key, r->used);
 		sweep(r);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "archiver/s3error.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
 
@@ -289,13 +290,12 @@ static int
 pause_before(int try, const struct store_op *op, const char *what,
     struct err *e)
 {
-	struct timespec now, t;
+	struct timespec t;
 	int64_t	 left, us = (int64_t)PAUSE_MS * 1000 << (try - 1);
 	int	 rc;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	/* Half of it by chance, so that threads do not come back at once. */
-	us = us / 2 + now.tv_nsec / 1000 % (us / 2 + 1);
+	us = us / 2 + clock_us() % (us / 2 + 1);
 	for (left = us; left > 0; left -= TURN_MS * 1000) {
 		rc = store_op_check(op, what, e);
 		if (rc != 0)

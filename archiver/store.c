@@ -4,20 +4,11 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
-
-int64_t
-store_clock(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static struct store_op
 op_begin(const struct store_limits *l)
@@ -27,7 +18,7 @@ op_begin(const struct store_limits *l)
 	if (l == NULL)
 		return op;
 	if (l->timeout_us > 0)
-		op.due = store_clock() + l->timeout_us;
+		op.due = clock_us() + l->timeout_us;
 	op.cancelled = l->cancelled;
 	op.arg = l->arg;
 	return op;
@@ -38,7 +29,7 @@ store_op_check(const struct store_op *op, const char *what, struct err *e)
 {
 	if (op->cancelled != NULL && op->cancelled(op->arg))
 		return err_set(e, ERR_CANCELLED, "%s: cancelled", what);
-	if (op->due == INT64_MAX || store_clock() < op->due)
+	if (op->due == INT64_MAX || clock_us() < op->due)
 		return 0;
 	err_set(e, ERR_TIMEOUT, "%s: no result in time", what);
 	return err_hint(e, "the repository does not answer: is it overloaded, "

@@ -168,7 +168,7 @@ int	store_s3_open(struct store **out, const struct store_s3_config *,
 
 /* --- For the back ends. --- */
 
-/* A call in progress: its deadline on the clock of store_clock(). */
+/* A call in progress: its deadline on the clock of clock_us(). */
 struct store_op {
 	int64_t		  due;		/* INT64_MAX: none */
 	bool		(*cancelled)(void *arg);
@@ -202,9 +202,6 @@ struct store {
 	const struct store_ops *ops;
 	char	 name[512];
 };
-
-/* Microseconds of the monotonic clock. */
-int64_t	store_clock(void);
 
 /* What is to be put, read piece by piece; part = at = 0 is its beginning. */
 struct store_source {

@@ -3,6 +3,7 @@
 #include "common/ctlask.h"
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/ctlclient.h"
 #include "common/err.h"
 #include "common/frame.h"
@@ -63,7 +64,7 @@ receive(struct ctlclient *c, const struct ctlask *ask, struct frame *f,
 	do {
 		if (ask->cancelled(ask->arg))
 			return err_set(e, ERR_CANCELLED, "not waited for");
-		slice = ctlclient_clock() + SLICE_US;
+		slice = clock_us() + SLICE_US;
 		if (due != 0)
 			slice = MIN(slice, due);
 		rc = ctlclient_receive(c, f, slice, &why);
@@ -81,7 +82,7 @@ listen_to(struct ctlclient *c, const struct ctlask *ask, int *code,
 {
 	struct frame	f;
 	bool		accepted = false;
-	int64_t		limit, due = ctlclient_clock() + CTLASK_ACCEPT_US;
+	int64_t		limit, due = clock_us() + CTLASK_ACCEPT_US;
 
 	while ((*code = receive(c, ask, &f, due, e)) == 0) {
 		switch (f.type) {
@@ -89,7 +90,7 @@ listen_to(struct ctlclient *c, const struct ctlask *ask, int *code,
 			accepted = true;
 			limit = frame_get_int(&f, "timeout_us");
 			due = limit == 0 ? 0 :
-			    ctlclient_clock() + limit + ask->grace_us;
+			    clock_us() + limit + ask->grace_us;
 			break;
 		case FRAME_OUTPUT:
 			ask->output(ask->arg, word(&f, "text"));
@@ -117,7 +118,7 @@ ctlask(const struct ctlask *ask, int *code, struct err *e)
 {
 	struct ctlclient c;
 	struct buf	request = { 0 };
-	int64_t		due = ctlclient_clock() + CTLASK_ACCEPT_US;
+	int64_t		due = clock_us() + CTLASK_ACCEPT_US;
 	enum ctlask_result result = CTLASK_SILENT;
 
 	*code = 0;

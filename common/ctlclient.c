@@ -11,19 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/frame.h"
 
 #define CHUNK	((size_t)16 << 10)
-
-int64_t
-ctlclient_clock(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 /* Waits for the socket; 0 or ERR_TIMEOUT. */
 static int
@@ -36,7 +28,7 @@ wait_for(const struct ctlclient *c, short events, int64_t deadline,
 
 	for (;;) {
 		if (deadline != 0) {
-			left = (deadline - ctlclient_clock() + 999) / 1000;
+			left = (deadline - clock_us() + 999) / 1000;
 			left = MIN(MAX(left, 0), 1 << 30);
 		}
 		n = poll(&p, 1, (int)left);
@@ -69,7 +61,7 @@ ctlclient_connect(struct ctlclient *c, const char *path, int64_t deadline,
 		return err_sys(e, errno, "cannot make a socket");
 	/* A Unix socket connects at once, or its queue is full: EAGAIN. */
 	while (connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
-		if (errno == EAGAIN && ctlclient_clock() < deadline) {
+		if (errno == EAGAIN && clock_us() < deadline) {
 			struct timespec t = { 0, 10000000 };
 
 			nanosleep(&t, NULL);

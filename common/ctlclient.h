@@ -4,7 +4,7 @@
  *
  * Calling sequence: ctlclient_connect(), ctlclient_send() once,
  * ctlclient_receive() until it gives a VERDICT, ctlclient_close().
- * Deadlines are microseconds of the monotonic clock, 0 = none.
+ * Deadlines are moments of clock_us(), 0 = none.
  */
 #ifndef COMMON_CTLCLIENT_H
 #define COMMON_CTLCLIENT_H
@@ -21,9 +21,6 @@ struct ctlclient {
 	struct buf	in;
 	size_t		used;		/* of the frame given out last */
 };
-
-/* Now, for deadlines. */
-int64_t	ctlclient_clock(void);
 
 /* ERR_CONNECT: nobody listens there; ERR_TIMEOUT; err_sys()'s. */
 int	ctlclient_connect(struct ctlclient *, const char *path,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
 
@@ -36,21 +37,12 @@ struct pgquery_result {
 	PGresult	*res;
 };
 
-static int64_t
-now_us(void)
-{
-	struct timespec	t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 /* Of a call that begins now; 0: none. */
 static int64_t
 deadline_of(const struct pgquery_limits *l)
 {
 	return l->timeout_us == PGQUERY_NO_TIMEOUT ? 0 :
-	    now_us() + l->timeout_us;
+	    clock_us() + l->timeout_us;
 }
 
 /* libpq's messages end in newlines and may have several lines. */
@@ -85,7 +77,7 @@ wait_socket(const struct pgquery *q, short events, int64_t deadline)
 	if (q->limits.cancelled != NULL && q->limits.cancelled(q->limits.arg))
 		return ERR_CANCELLED;
 	if (deadline != 0) {
-		left = deadline - now_us();
+		left = deadline - clock_us();
 		if (left <= 0)
 			return ERR_TIMEOUT;
 		ms = (int)MIN(left / 1000 + 1, (int64_t)TICK_MS);

@@ -2,8 +2,8 @@
 /*
  * poller_impl - what poller.c and its back ends share; for nobody else.
  *
- * poller.c has the part without system calls: lent buffers, queues of
- * output, the lists of what is to be done. A back end is the table below.
+ * poller.c has what both do alike: lent buffers, queues of output, the lists
+ * of what is to be done. A back end is the table below.
  * The common part calls it; it calls the owner of a conn and the functions at
  * the end of this file.
  */

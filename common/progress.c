@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/text.h"
 
 #define INTERVAL_US	100000
@@ -143,13 +143,11 @@ progress_draw(struct progress *p, const char *what, int64_t done,
 	struct progress_state state = { .what = what, .done = done,
 	    .total = total };
 	struct buf	line = { 0 };
-	struct timespec	t;
 	long long	now, due;
 
 	if (!p->on)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	now = (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+	now = clock_us();
 	due = atomic_load(&p->next);
 	if (total > 0 && !atomic_exchange(&p->measured, true))
 		now = MAX(now, due);

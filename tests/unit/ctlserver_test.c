@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/ctlclient.h"
 #include "common/err.h"
 #include "common/frame.h"
@@ -116,7 +117,7 @@ stop(void)
 static int64_t
 soon(void)
 {
-	return ctlclient_clock() + 200000000;
+	return clock_us() + 200000000;
 }
 
 static void
@@ -191,7 +192,7 @@ START_TEST(rubbish_and_silence)
 	ctlclient_close(&c);
 	/* One that says nothing does not keep the others waiting. */
 	ck_assert_int_eq(ctlclient_connect(&c, path, soon(), &e), 0);
-	ck_assert_int_eq(ctlclient_receive(&c, &f, ctlclient_clock() + 50000,
+	ck_assert_int_eq(ctlclient_receive(&c, &f, clock_us() + 50000,
 	    &e), ERR_TIMEOUT);
 	/* One that hangs up cancels what it asked for: stop() waits for it. */
 	ctlclient_close(&c);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 
 #define ERROR_BODY(code) "<?xml version=\"1.0\"?>\n<Error><Code>" code \
@@ -159,7 +160,7 @@ START_TEST(limits)
 		{ "GET /bucket/a", NULL, NULL, NULL, NULL, S3SERVER_NEVER },
 		{ "GET /bucket/a", NULL, NULL, NULL, NULL, S3SERVER_NEVER },
 	};
-	struct store_op	op = { .due = store_clock() + 300000 };
+	struct store_op	op = { .due = clock_us() + 300000 };
 	struct buf	out = { .max = 100 };
 	struct err	e = { 0 };
 	int		asked = 0;
