@@ -356,8 +356,10 @@ judge_parameter(struct server *s, struct relay_msg *m)
 		return FATE_CLOSED;
 	}
 	i = params_index(names, name);
+	/* Whatever else of ours it is told with, the client has changed it. */
 	ours = !requests_empty(&s->requests) &&
-	    requests_at(&s->requests, 0)->kind == REQUEST_SKIP;
+	    requests_at(&s->requests, 0)->kind == REQUEST_SKIP &&
+	    requests_at(&s->requests, 0)->why == WHY_PARAMS;
 	if (i >= 0 && !ours && params_is_read_by_parse(names, (size_t)i))
 		server_settings_told(s, true);
 	if (i >= 0 && params_set(names, &s->params, (size_t)i, value) != 0)
