@@ -268,8 +268,9 @@ cluster_sum(char text[DIGEST_HEX_LEN + 1])
 	    "SELECT spcname FROM pg_tablespace ORDER BY 1") &&
 	    sum_query(conn, sum, "prepared transactions",
 	    "SELECT gid FROM pg_prepared_xacts ORDER BY 1");
+	/* -2: a crash interrupted its DROP, and nobody can connect to it. */
 	databases = PQexec(conn, "SELECT datname FROM pg_database "
-	    "WHERE datallowconn ORDER BY 1");
+	    "WHERE datallowconn AND datconnlimit <> -2 ORDER BY 1");
 	good = good && (PQresultStatus(databases) == PGRES_TUPLES_OK ||
 	    unreadable(conn, "databases"));
 	for (int i = 0; good && i < PQntuples(databases); i++) {
