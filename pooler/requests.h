@@ -28,8 +28,9 @@
  *  - A Sync between the data of a COPY is *stray*: PostgreSQL ignores it, but
  *    answers it if the COPY has failed before it, and where that was only
  *    PostgreSQL knows. After the failure the queue is in doubt until a reply
- *    to something later has come; the owner asks for one (an empty query, in
- *    front of it a Sync if the server ignores everything else).
+ *    to something later has come; the owner asks for one (Close of what
+ *    there is not, and Sync; in front of it another Sync if the server ignores
+ *    everything else).
  *
  * Pure. Calling sequence: requests_init(), requests_push() for what is sent,
  * requests_reply() for what is received, requests_release().

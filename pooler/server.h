@@ -259,8 +259,8 @@ void	server_settings_told(struct server *, bool changed);
 
 /* server_use.c */
 /*
- * The queue is empty but for strays (requests.h): has them resolved by an
- * empty query of ours. Only where the client's messages end. False: no memory.
+ * The queue is empty but for strays (requests.h): has them resolved by a
+ * Close of ours. Only where the client's messages end. False: no memory.
  */
 bool	server_resolve(struct server *) MUST_CHECK;
 /*

@@ -287,19 +287,26 @@ server_release(struct server *s)
 bool
 server_resolve(struct server *s)
 {
-	struct request sync = { .kind = REQUEST_SKIP, .type = WIRE_FE_SYNC,
-	    .why = WHY_CLEANUP, .internal = true };
+	static const struct request sync = { .kind = REQUEST_SKIP,
+	    .type = WIRE_FE_SYNC, .why = WHY_CLEANUP, .internal = true };
+	static const struct request close = { .kind = REQUEST_SKIP,
+	    .type = WIRE_FE_CLOSE, .why = WHY_CLEANUP, .internal = true };
 	struct buf b = { 0 };
 	bool	ok = true;
 
 	if (requests_ignoring(&s->requests)) {
 		requests_end_ignoring(&s->requests);
 		wire_put_empty(&b, WIRE_FE_SYNC);
-		ok = requests_push(&s->requests, &sync) == 0 &&
-		    server_send(s, &b) == 0;
-		buf_release(&b);
+		ok = requests_push(&s->requests, &sync) == 0;
 	}
-	return ok && server_query(s, "", WHY_CLEANUP);
+	/* PostgreSQL closes what there is not, even in a failed transaction.
+	 * (A query would drop the unnamed statement.) */
+	wire_put_target(&b, WIRE_FE_CLOSE, 'P', "homelab_none");
+	wire_put_empty(&b, WIRE_FE_SYNC);
+	ok = ok && requests_push(&s->requests, &close) == 0 &&
+	    requests_push(&s->requests, &sync) == 0 && server_send(s, &b) == 0;
+	buf_release(&b);
+	return ok;
 }
 
 /* ---- a client that vanished ---- */
