@@ -58,7 +58,9 @@ client_wait_for_answers(struct client *c)
 	struct buf b = { 0 };
 
 	c->settling = true;
-	if (!requests_need_sync(&c->server->requests))
+	/* A Sync that a COPY may pass over makes nobody answer. */
+	if (!requests_need_sync(&c->server->requests) &&
+	    !requests_sync_ahead(&c->server->requests))
 		return FATE_LATER;
 	wire_put_empty(&b, WIRE_FE_FLUSH);
 	return client_send_ours(c, &b, FATE_LATER);

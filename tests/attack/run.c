@@ -217,7 +217,8 @@ listen_for(struct run *r, int ms)
 		return false;
 	model_got(&r->model, m.type);
 	write_down(r->out, &m);
-	r->out->out_of_step = r->like != NULL && falls_out(r->like, r->out);
+	if (r->like != NULL && falls_out(r->like, r->out))
+		r->out->out_of_step = true;
 	return true;
 }
 
@@ -323,7 +324,7 @@ run_script(const struct script *script, const struct peer_address *address,
 			out->last = i;
 		}
 		while (like != NULL && like->broken && out->complete &&
-		    out->n < like->n)
+		    !out->out_of_step && out->n < like->n)
 			out->complete = listen_for(r, stage->patience);
 		peer_close(&r->peer);
 	}
