@@ -154,6 +154,10 @@ on_error(struct requests *q, struct reply *out)
 	    before_sync(q) > 1;
 	if (out->lost)
 		return;
+	/* Where more follows, those were most likely read: who is wrong about
+	 * that sees replies that nothing has asked for, and closes. */
+	q->strays += q->passed;
+	q->passed = 0;
 	if (head->kind == REQUEST_DOOMED) {
 		/* The replacement text leaves with the reply. */
 		out->doomed = true;
@@ -232,9 +236,13 @@ requests_reply(struct requests *q, uint8_t type, struct reply *out)
 	case WIRE_BE_NOTICE:
 	case WIRE_BE_READY:
 		break;
+	case WIRE_BE_COPY_IN:
+		q->answered = true;
+		break;
 	default:
 		q->answered = true;
-		if (q->strays > 0 && type != WIRE_BE_COPY_IN)
+		q->passed = 0;
+		if (q->strays > 0)
 			end_strays(q);
 		break;
 	}
@@ -343,7 +351,10 @@ requests_copy_in(struct requests *q)
 	while (copies.copy_ends == 0 && q->count > 0 &&
 	    requests_at(q, 0)->type == WIRE_FE_SYNC) {
 		take_head(q, &sync);
-		q->strays += data;
+		if (data)
+			q->strays++;
+		else
+			q->passed++;
 		data = data || sync.copy_data;
 		copies.copy_ends = sync.copy_ends;
 	}

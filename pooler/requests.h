@@ -31,6 +31,10 @@
  *    to something later has come; the owner asks for one (Close of what
  *    there is not, and Sync; in front of it another Sync if the server ignores
  *    everything else).
+ *    A Sync right behind the Execute or the Query that copies is *passed over*
+ *    and no stray: there is no data before it that could be wrong. But the
+ *    COPY can fail before it reads anything (a cancel, a trigger of the
+ *    statement), so after an error it is one.
  *
  * Pure. Calling sequence: requests_init(), requests_push() for what is sent,
  * requests_reply() for what is received, requests_release().
@@ -107,6 +111,7 @@ struct requests {
 	bool		 sync_ahead;	/* behind such data: a stray, perhaps */
 	bool		 was_ignoring;	/* before we ended that for strays */
 	uint32_t	 strays;	/* Syncs that may have an answer */
+	uint32_t	 passed;	/* passed over by the head, if it works */
 	size_t		 failing;	/* entries that requests_drop() owes, */
 	size_t		 dropped;	/* and has handed out: still counted */
 };
@@ -187,10 +192,10 @@ bool	requests_pop_newest(struct requests *, struct request *out)
 	    MUST_CHECK;
 
 /*
- * The server begins COPY FROM STDIN. It ignores the Syncs that were sent right
- * behind the Execute or the Query (libpq sends one before the data and one
- * behind it): they will not be answered and leave the queue; those with data
- * before them are stray. Returns false if the end of the data was sent
+ * The server begins COPY FROM STDIN. It passes over the Syncs that were sent
+ * right behind the Execute or the Query (libpq sends one before the data and
+ * one behind it): they leave the queue; those with data before them are stray.
+ * Returns false if the end of the data was sent
  * already, ahead of this, or another message, which ends the COPY, too: with
  * an error, unless it has failed before. Syncs behind that are answered.
  */

@@ -339,7 +339,8 @@ server_drained(struct server *s)
 	if (!requests_empty(&s->requests))
 		return;
 	if (requests_strays(&s->requests)) {
-		server_close(s, "Sync in a COPY that failed");
+		if (!server_resolve(s))
+			server_close(s, "out of memory");
 		return;
 	}
 	if (s->tx == WIRE_TX_IDLE) {

@@ -89,6 +89,23 @@ open b dbname=one
 b> Q 'select 1'
 b< T D:1 C Z:I
 
+test a COPY that fails before it reads anything: its Sync is answered
+open a dbname=one
+a> Q 'create table guarded (a int)'
+a< C Z:I
+a> Q 'create function no() returns trigger language plpgsql as $$ begin raise exception $no$no$no$; end $$'
+a< C Z:I
+a> Q 'create trigger no before insert on guarded execute function no()'
+a< C Z:I
+a> P '' 'copy guarded from stdin' ; B '' ; E ; S
+a< 1 2 G 'E:P0001:no' Z:I
+a> d '1\n' ; c ; S
+a< Z:I
+a> P '' 'copy guarded from stdin' ; B '' ; E ; S ; d '1\n' ; c ; S
+a< 1 2 G 'E:P0001:no' Z:I Z:I
+a> Q 'select 1'
+a< T D:1 C Z:I
+
 test Sync between the data is ignored
 open a dbname=one
 a> Q 'copy c from stdin'

@@ -575,14 +575,74 @@ START_TEST(strays)
 END_TEST
 
 /* The same, sent before the server has said that it copies. */
+/* A Sync right behind the Execute: a COPY may fail before it reads that. */
+START_TEST(passed_over)
+{
+	struct requests q;
+	const char *const ways[] = { "", "Z" };
+	size_t	i;
+
+	requests_init(&q);
+	for (i = 0; i < ARRAY_LEN(ways); i++) {
+		push(&q, REQUEST_FORWARD, 'E', 1);
+		push(&q, REQUEST_FORWARD, 'S', 2);
+		ck_assert(requests_copy_in(&q));
+		replies(&q, "G");
+		ck_assert(!requests_strays(&q));
+		replies(&q, "E");
+		ck_assert(requests_strays(&q) && requests_empty(&q));
+		replies(&q, ways[i]);
+		ck_assert_int_eq(requests_need_sync(&q), i == 0);
+		if (i == 0) {
+			requests_end_ignoring(&q);
+			push(&q, REQUEST_SKIP, 'S', 3);
+			replies(&q, "Z");
+		}
+		push(&q, REQUEST_SKIP, 'C', 4);
+		push(&q, REQUEST_SKIP, 'S', 5);
+		replies(&q, "3Z");
+		ck_assert(!requests_strays(&q) && requests_empty(&q));
+		push(&q, REQUEST_FORWARD, 'S', 6);
+		replies(&q, "Z");
+
+		/* Its end and the Sync behind that were on the way. */
+		push(&q, REQUEST_FORWARD, 'E', 1);
+		push(&q, REQUEST_FORWARD, 'S', 2);
+		ck_assert(requests_copy_in(&q));
+		replies(&q, "G");
+		requests_copy_end(&q);
+		push(&q, REQUEST_FORWARD, 'S', 3);
+		replies(&q, "E");
+		replies(&q, ways[i]);
+		replies(&q, i == 0 ? "Z" : "");
+		ck_assert(requests_empty(&q) && requests_strays(&q));
+		push(&q, REQUEST_SKIP, 'C', 4);
+		push(&q, REQUEST_SKIP, 'S', 5);
+		replies(&q, i == 0 ? "3Z" : "Z3Z");
+		ck_assert(!requests_strays(&q) && requests_empty(&q));
+
+		/* A success: it was passed over. */
+		push(&q, REQUEST_FORWARD, 'E', 1);
+		push(&q, REQUEST_FORWARD, 'S', 2);
+		ck_assert(requests_copy_in(&q));
+		replies(&q, "G");
+		requests_copy_end(&q);
+		push(&q, REQUEST_FORWARD, 'S', 3);
+		replies(&q, "CZ");
+		ck_assert(!requests_strays(&q) && requests_empty(&q));
+	}
+	empty(&q);
+}
+END_TEST
+
 START_TEST(strays_ahead)
 {
 	struct requests q;
 	struct reply	rep;
 
 	requests_init(&q);
-	/* In front of the data it is ignored for certain, behind CopyDone
-	 * it counts. */
+	/* In front of the data and between them it may have been read before
+	 * the COPY failed, or not; behind CopyDone it counts. */
 	push(&q, REQUEST_FORWARD, 'E', 1);
 	push(&q, REQUEST_FORWARD, 'S', 2);
 	requests_copy_data(&q);
@@ -594,7 +654,7 @@ START_TEST(strays_ahead)
 	ck_assert_uint_eq(q.strays, 1);
 	replies(&q, "GEZ");
 	ck_assert(requests_empty(&q) && requests_strays(&q));
-	replies(&q, "ZXZ");
+	replies(&q, "ZZXZ");
 
 	/* A Query's Syncs: in front of each of its COPYs. */
 	push(&q, REQUEST_FORWARD, 'Q', 1);
@@ -644,4 +704,5 @@ END_TEST
 
 UNIT_MAIN("requests", replies_end_their_requests, nothing_asked, skip,
     internal_error_is_ours, doomed, ignoring_until_sync,
-    sync_owed_after_flush, find, copy_in, strays, strays_ahead, drop_many, random_pipelines)
+    sync_owed_after_flush, find, copy_in, strays, passed_over,
+    strays_ahead, drop_many, random_pipelines)
