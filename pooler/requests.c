@@ -142,6 +142,17 @@ before_sync(const struct requests *q)
 	return i;
 }
 
+/* A reply to something that was sent behind the strays, or their COPY's
+ * success: no more of them will be answered. */
+static void
+end_strays(struct requests *q)
+{
+	q->strays = 0;
+	q->in_doubt = false;
+	q->ignoring = q->ignoring || q->was_ignoring;
+	q->was_ignoring = false;
+}
+
 static void
 on_error(struct requests *q, struct reply *out)
 {
@@ -149,6 +160,9 @@ on_error(struct requests *q, struct reply *out)
 
 	q->answered = true;
 	out->done = *head;
+	/* Not their COPY's error but of something behind it. */
+	if (q->in_doubt)
+		end_strays(q);
 	/* What follows was dropped, or a stray before it was answered. */
 	out->lost = q->strays > 0 && is_extended(head->type) &&
 	    before_sync(q) > 1;
@@ -158,6 +172,7 @@ on_error(struct requests *q, struct reply *out)
 	 * that sees replies that nothing has asked for, and closes. */
 	q->strays += q->passed;
 	q->passed = 0;
+	q->in_doubt = q->strays > 0;
 	if (head->kind == REQUEST_DOOMED) {
 		/* The replacement text leaves with the reply. */
 		out->doomed = true;
@@ -191,16 +206,6 @@ is_strays(const struct requests *q)
 	return type != WIRE_FE_SYNC && (is_extended(type) || !q->answered);
 }
 
-/* A reply to something that was sent behind the strays, or their COPY's
- * success: no more of them will be answered. */
-static void
-end_strays(struct requests *q)
-{
-	q->strays = 0;
-	q->ignoring = q->ignoring || q->was_ignoring;
-	q->was_ignoring = false;
-}
-
 /* What a server may say at any time. */
 static bool
 unasked(uint8_t type)
@@ -218,6 +223,7 @@ requests_reply(struct requests *q, uint8_t type, struct reply *out)
 	assert(q->failing == 0);
 	if (type == WIRE_BE_READY && is_strays(q)) {
 		q->strays--;
+		q->in_doubt = q->strays > 0;
 		q->was_ignoring = false;
 		if (q->count == 0)
 			q->ignoring = q->open = false;

@@ -112,6 +112,7 @@ struct requests {
 	bool		 was_ignoring;	/* before we ended that for strays */
 	uint32_t	 strays;	/* Syncs that may have an answer */
 	uint32_t	 passed;	/* passed over by the head, if it works */
+	bool		 in_doubt;	/* strays > 0, and their COPY has failed */
 	size_t		 failing;	/* entries that requests_drop() owes, */
 	size_t		 dropped;	/* and has handed out: still counted */
 };

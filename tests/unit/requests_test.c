@@ -621,6 +621,22 @@ START_TEST(passed_over)
 		replies(&q, i == 0 ? "3Z" : "Z3Z");
 		ck_assert(!requests_strays(&q) && requests_empty(&q));
 
+		/* An error behind it says that it was not answered. */
+		push(&q, REQUEST_FORWARD, 'E', 1);
+		push(&q, REQUEST_FORWARD, 'S', 2);
+		requests_copy_end(&q);
+		push(&q, REQUEST_FORWARD, 'S', 3);
+		push(&q, REQUEST_FORWARD, 'E', 4);
+		push(&q, REQUEST_FORWARD, 'P', 5);
+		push(&q, REQUEST_FORWARD, 'S', 6);
+		ck_assert(!requests_copy_in(&q));
+		replies(&q, "GE");
+		replies(&q, ways[i]);
+		replies(&q, "ZE");
+		ck_assert(!requests_strays(&q));
+		replies(&q, "Z");
+		ck_assert(requests_empty(&q));
+
 		/* A success: it was passed over. */
 		push(&q, REQUEST_FORWARD, 'E', 1);
 		push(&q, REQUEST_FORWARD, 'S', 2);
