@@ -22,6 +22,8 @@ pg_start
 pg_sql 'create role alice superuser login'
 for ((i = 0; i < jobs; i++)); do
 	pg_sql "create database differ$i"
+	# A warning when it parses: who knows a statement does not parse it.
+	pg_sql "alter database differ$i set escape_string_warning = off"
 	pg_sql 'create table t (a int, b text)' "differ$i"
 done
 # Few servers that take turns, few statements on each, several workers.
